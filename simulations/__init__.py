@@ -1,0 +1,1 @@
+"""The protocol in a virtual world: virtual time, links, crashes and adversaries."""
