@@ -8,7 +8,6 @@ split the chain.
 
 from collections.abc import Callable
 
-
 from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
 from nacl.exceptions import BadSignatureError
 
@@ -91,6 +90,6 @@ def signing_bytes(domain: str, network: NetworkId, message: bytes) -> bytes:
     return b"placet/" + domain.encode("ascii") + b"/1\0" + network + message
 
 
-def short(id: bytes) -> str:
+def short(identifier: bytes) -> str:
     """Return the first eight hex digits: enough to tell ids apart, and all we ever print."""
-    return id.hex()[:8]
+    return identifier.hex()[:8]

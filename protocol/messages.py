@@ -1,0 +1,169 @@
+"""What nodes say to each other about the chain, each kind with its limit.
+
+`PeerMessage` is everything that travels on the long-lived streams between two members. Three
+kinds of content are gossiped to all (`Gossiped`); votes, proposals and fetches go directly.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from protocol.blocks import Block, BlockHash, FinalizedBlocks
+from protocol.codec import Bytes16, Counter, Message, Timestamp, encode
+from protocol.events import SignedEvent
+from protocol.identity import MemberId, NetworkId, Signature, SigningKey, signing_bytes
+from protocol.votes import Certificate, Vote
+
+EVENTS_PER_BUNDLE_MAX = 256
+BUNDLE_SIZE_MAX = 64 * 1024
+JUSTIFICATION_MAX = 17
+"""The parent's certificate and at most 16 nullifications."""
+BLOCKS_PER_RANGE_MAX = 1_024
+ADDRESSES_MAX = 8
+ADDRESS_LENGTH_MAX = 200
+GOSSIP_SIZE_MAX = 2 * 1024 * 1024
+HAVE_IDS_MAX = 1_024
+
+Address = Annotated[str, msgspec.Meta(min_length=1, max_length=ADDRESS_LENGTH_MAX)]
+"""A multiaddr without the peer id, such as /ip4/192.0.2.1/tcp/4001."""
+
+GossipId = Bytes16
+"""The first half of what BLAKE2b makes of a gossiped payload."""
+
+
+class Bundle(Message, frozen=True, tag="bundle"):
+    """Events that enter the network through one member, who answers for them."""
+
+    submitter: MemberId
+    sequence: Counter
+    """Grows with each bundle of the submitter; so two bundles are never the same."""
+    events: Annotated[
+        tuple[SignedEvent, ...],
+        msgspec.Meta(min_length=1, max_length=EVENTS_PER_BUNDLE_MAX),
+    ]
+    signature: Signature
+
+
+class PeerRecord(Message, frozen=True, tag="peer-record"):
+    """Where a member can be reached. The newest one counts."""
+
+    member: MemberId
+    issued_at: Timestamp
+    addresses: Annotated[tuple[Address, ...], msgspec.Meta(max_length=ADDRESSES_MAX)]
+    signature: Signature
+
+
+class Proposal(Message, frozen=True, tag="proposal"):
+    """A leader's block with its own notarize vote, and why the block may stand where it does."""
+
+    block: Block
+    vote: Vote
+    justification: Annotated[tuple[Certificate, ...], msgspec.Meta(max_length=JUSTIFICATION_MAX)]
+
+
+class Status(Message, frozen=True, tag="status"):
+    """Where a node stands: its view, its finalized tip with the proof, its oldest block."""
+
+    epoch: Counter
+    view: Counter
+    height: Counter
+    certificate: Certificate | None
+    lowest_height: Counter
+
+
+class BlockWanted(Message, frozen=True, tag="block-wanted"):
+    block: BlockHash
+
+
+class BlockSent(Message, frozen=True, tag="block-sent"):
+    block: Block
+
+
+class CertificateWanted(Message, frozen=True, tag="certificate-wanted"):
+    """Asks for the certificates with which one can leave the view."""
+
+    epoch: Counter
+    view: Counter
+
+
+class RangeWanted(Message, frozen=True, tag="range-wanted"):
+    """Asks for finalized blocks from `first` on; answered with `FinalizedBlocks`."""
+
+    first: Counter
+    last: Counter
+
+
+class Payload(Message, frozen=True, tag="payload"):
+    """A gossiped message, pushed along the tree."""
+
+    content: Annotated[bytes, msgspec.Meta(max_length=GOSSIP_SIZE_MAX)]
+
+
+class Have(Message, frozen=True, tag="have"):
+    """Announces payloads along links that are not in the tree."""
+
+    ids: Annotated[tuple[GossipId, ...], msgspec.Meta(min_length=1, max_length=HAVE_IDS_MAX)]
+
+
+class Graft(Message, frozen=True, tag="graft"):
+    """Asks for payloads that did not come, and to be in the tree."""
+
+    ids: Annotated[tuple[GossipId, ...], msgspec.Meta(min_length=1, max_length=HAVE_IDS_MAX)]
+
+
+class Prune(Message, frozen=True, tag="prune"):
+    """Asks for announcements instead of payloads: they came another way."""
+
+
+Gossiped = Bundle | FinalizedBlocks | PeerRecord
+ConsensusMessage = (
+    Proposal | Vote | Certificate | Status | BlockWanted | BlockSent | CertificateWanted
+)
+SyncMessage = RangeWanted | FinalizedBlocks
+GossipMessage = Payload | Have | Graft | Prune
+PeerMessage = (
+    Proposal
+    | Vote
+    | Certificate
+    | Status
+    | BlockWanted
+    | BlockSent
+    | CertificateWanted
+    | RangeWanted
+    | FinalizedBlocks
+    | Bundle
+    | Payload
+    | Have
+    | Graft
+    | Prune
+)
+
+
+def bundle_signing_bytes(
+    network: NetworkId, submitter: MemberId, sequence: int, events: tuple[SignedEvent, ...]
+) -> bytes:
+    """Return what the submitter of a bundle signs."""
+    return signing_bytes("bundle", network, encode((submitter, sequence, events)))
+
+
+def sign_bundle(
+    key: SigningKey, network: NetworkId, sequence: int, events: tuple[SignedEvent, ...]
+) -> Bundle:
+    """Return the bundle of `events`, for which the holder of `key` answers."""
+    message = bundle_signing_bytes(network, key.public, sequence, events)
+    return Bundle(key.public, sequence, events, key.sign(message))
+
+
+def peer_record_signing_bytes(
+    network: NetworkId, member: MemberId, issued_at: int, addresses: tuple[str, ...]
+) -> bytes:
+    """Return what a member signs to say where it is."""
+    return signing_bytes("peer-record", network, encode((member, issued_at, addresses)))
+
+
+def sign_peer_record(
+    key: SigningKey, network: NetworkId, issued_at: int, addresses: tuple[str, ...]
+) -> PeerRecord:
+    """Return the record that says where the holder of `key` is."""
+    message = peer_record_signing_bytes(network, key.public, issued_at, addresses)
+    return PeerRecord(key.public, issued_at, addresses, key.sign(message))
