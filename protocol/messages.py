@@ -4,6 +4,7 @@
 kinds of content are gossiped to all (`Gossiped`); votes, proposals and fetches go directly.
 """
 
+from enum import IntEnum
 from typing import Annotated
 
 import msgspec
@@ -28,7 +29,7 @@ Address = Annotated[str, msgspec.Meta(min_length=1, max_length=ADDRESS_LENGTH_MA
 """A multiaddr without the peer id, such as /ip4/192.0.2.1/tcp/4001."""
 
 GossipId = Bytes16
-"""The first half of what BLAKE2b makes of a gossiped payload."""
+"""The name of a gossiped message: 16 bytes of BLAKE2b over what makes two of them the same."""
 
 
 class Bundle(Message, frozen=True, tag="bundle"):
@@ -93,26 +94,39 @@ class RangeWanted(Message, frozen=True, tag="range-wanted"):
     last: Counter
 
 
-class Payload(Message, frozen=True, tag="payload"):
-    """A gossiped message, pushed along the tree."""
+class Topic(IntEnum):
+    """Gossip of one topic spreads along a tree of its own."""
 
+    EVENTS = 0
+    BLOCKS = 1
+    PEERS = 2
+
+
+class Payload(Message, frozen=True, tag="payload"):
+    """A gossiped message, pushed along the tree. `content` is an encoded `Gossiped`."""
+
+    topic: Topic
     content: Annotated[bytes, msgspec.Meta(max_length=GOSSIP_SIZE_MAX)]
 
 
 class Have(Message, frozen=True, tag="have"):
     """Announces payloads along links that are not in the tree."""
 
+    topic: Topic
     ids: Annotated[tuple[GossipId, ...], msgspec.Meta(min_length=1, max_length=HAVE_IDS_MAX)]
 
 
 class Graft(Message, frozen=True, tag="graft"):
     """Asks for payloads that did not come, and to be in the tree."""
 
+    topic: Topic
     ids: Annotated[tuple[GossipId, ...], msgspec.Meta(min_length=1, max_length=HAVE_IDS_MAX)]
 
 
 class Prune(Message, frozen=True, tag="prune"):
     """Asks for announcements instead of payloads: they came another way."""
+
+    topic: Topic
 
 
 Gossiped = Bundle | FinalizedBlocks | PeerRecord

@@ -1,0 +1,286 @@
+"""Gossip: every message reaches every node, most of them once per node.
+
+Plumtree (Leitão, Pereira, Rodrigues, *Epidemic Broadcast Trees*, SRDS 2007) as a sans-IO machine,
+one for each topic. Links are *eager* (messages are pushed) or *lazy* (they are announced). Who
+sends us what we have already is asked to announce instead (prune); who announces what does not
+come in time is asked for it and becomes eager (graft). So the eager links become a tree, and the
+lazy ones mend it.
+
+The caller judges a new message before this machine forwards it: accepted messages spread,
+ignored ones are remembered, rejected ones are forgotten, so that a false copy cannot keep a true
+one away.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import assert_never
+
+from protocol.identity import MemberId
+from protocol.messages import HAVE_IDS_MAX, GossipId, Graft, Have, Payload, Prune, Topic
+
+KNOWN_IDS_MAX = 65_536
+CONTENTS_MAX = 2_048
+CONTENT_BYTES_MAX = 32 * 1024 * 1024
+MISSING_MAX = 4_096
+ANNOUNCERS_MAX = 8
+ANNOUNCE_DELAY = 50
+"""How long announcements are collected, in milliseconds."""
+GRAFT_DELAY = 200
+"""How long to wait for an announced message to come by itself, in milliseconds."""
+
+
+class Outcome(Enum):
+    ACCEPT = "accept"
+    IGNORE = "ignore"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A message of our own. It is pushed to `direct` besides the eager links."""
+
+    id: GossipId
+    content: bytes
+    direct: tuple[MemberId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadJudged:
+    """A message that was not known came from `sender`, and the caller has looked at it."""
+
+    sender: MemberId
+    id: GossipId
+    content: bytes
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateReceived:
+    sender: MemberId
+
+
+@dataclass(frozen=True, slots=True)
+class ControlReceived:
+    sender: MemberId
+    message: Have | Graft | Prune
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourUp:
+    peer: MemberId
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourDown:
+    peer: MemberId
+
+
+@dataclass(frozen=True, slots=True)
+class GossipTimer:
+    topic: Topic
+    purpose: str
+    """Either "announce" or "graft"."""
+
+
+@dataclass(frozen=True, slots=True)
+class GossipTimerFired:
+    timer: GossipTimer
+
+
+GossipInput = (
+    Published
+    | PayloadJudged
+    | DuplicateReceived
+    | ControlReceived
+    | NeighbourUp
+    | NeighbourDown
+    | GossipTimerFired
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SendGossip:
+    peer: MemberId
+    message: Payload | Have | Graft | Prune
+
+
+@dataclass(frozen=True, slots=True)
+class SetGossipTimer:
+    timer: GossipTimer
+    delay: int
+    """Milliseconds from now."""
+
+
+GossipEffect = SendGossip | SetGossipTimer
+
+
+@dataclass(slots=True)
+class Gossip:
+    """The links of one topic, and what was said on them."""
+
+    topic: Topic
+    _eager: dict[MemberId, None] = field(default_factory=dict)
+    _lazy: dict[MemberId, None] = field(default_factory=dict)
+    _known: dict[GossipId, None] = field(default_factory=dict)
+    _contents: dict[GossipId, bytes] = field(default_factory=dict)
+    _content_bytes: int = 0
+    _announcements: dict[MemberId, dict[GossipId, None]] = field(default_factory=dict)
+    _missing: dict[GossipId, list[MemberId]] = field(default_factory=dict)
+    _is_grafting: bool = False
+
+    def is_known(self, identifier: GossipId) -> bool:
+        return identifier in self._known
+
+    def step(self, input: GossipInput) -> list[GossipEffect]:
+        """Take in one input and return what to send, in order."""
+        return list(self._take_in(input))
+
+    def _take_in(self, input: GossipInput) -> Iterator[GossipEffect]:
+        match input:
+            case Published(identifier, content, direct):
+                self._remember(identifier, content)
+                yield from self._spread(identifier, content, {*direct, *self._eager}, None)
+            case PayloadJudged():
+                yield from self._judged(input)
+            case DuplicateReceived(sender):
+                yield from self._prune(sender)
+            case ControlReceived(sender, message):
+                yield from self._controlled(sender, message)
+            case NeighbourUp(peer):
+                yield from self._welcome(peer)
+            case NeighbourDown(peer):
+                self._part(peer)
+            case GossipTimerFired(timer):
+                yield from self._announce() if timer.purpose == "announce" else self._graft()
+            case _:
+                assert_never(input)
+
+    def _judged(self, payload: PayloadJudged) -> Iterator[GossipEffect]:
+        self._missing.pop(payload.id, None)
+        match payload.outcome:
+            case Outcome.ACCEPT:
+                self._remember(payload.id, payload.content)
+                if payload.sender in self._lazy:
+                    self._make_eager(payload.sender)
+                yield from self._spread(
+                    payload.id, payload.content, set(self._eager), payload.sender
+                )
+            case Outcome.IGNORE:
+                self._know(payload.id)
+            case Outcome.REJECT:
+                pass
+
+    def _spread(
+        self, identifier: GossipId, content: bytes, pushed: set[MemberId], source: MemberId | None
+    ) -> Iterator[GossipEffect]:
+        for peer in self._neighbours():
+            if peer == source:
+                continue
+            if peer in pushed:
+                yield SendGossip(peer, Payload(self.topic, content))
+            else:
+                yield from self._announce_later(peer, [identifier])
+
+    def _controlled(
+        self, sender: MemberId, message: Have | Graft | Prune
+    ) -> Iterator[GossipEffect]:
+        if sender not in self._eager and sender not in self._lazy:
+            return
+        match message:
+            case Have(ids=ids):
+                yield from self._note_missing(sender, ids)
+            case Graft(ids=ids):
+                self._make_eager(sender)
+                for identifier in ids:
+                    if identifier in self._contents:
+                        yield SendGossip(sender, Payload(self.topic, self._contents[identifier]))
+            case Prune():
+                self._make_lazy(sender)
+
+    def _prune(self, sender: MemberId) -> Iterator[GossipEffect]:
+        if sender in self._eager:
+            self._make_lazy(sender)
+            yield SendGossip(sender, Prune(self.topic))
+
+    def _welcome(self, peer: MemberId) -> Iterator[GossipEffect]:
+        """A new link is eager, and hears what we still hold: it may have missed it."""
+        self._make_eager(peer)
+        recent = list(self._contents)[-HAVE_IDS_MAX:]
+        if recent:
+            yield SendGossip(peer, Have(self.topic, tuple(recent)))
+
+    def _part(self, peer: MemberId) -> None:
+        self._eager.pop(peer, None)
+        self._lazy.pop(peer, None)
+        self._announcements.pop(peer, None)
+
+    def _note_missing(self, sender: MemberId, ids: Iterable[GossipId]) -> Iterator[GossipEffect]:
+        for identifier in ids:
+            if identifier in self._known:
+                continue
+            announcers = self._missing.get(identifier)
+            if announcers is not None:
+                if sender not in announcers and len(announcers) < ANNOUNCERS_MAX:
+                    announcers.append(sender)
+            elif len(self._missing) < MISSING_MAX:
+                self._missing[identifier] = [sender]
+        if self._missing and not self._is_grafting:
+            self._is_grafting = True
+            yield SetGossipTimer(GossipTimer(self.topic, "graft"), GRAFT_DELAY)
+
+    def _graft(self) -> Iterator[GossipEffect]:
+        """Ask for each missing message at the next one who announced it."""
+        wanted: dict[MemberId, list[GossipId]] = {}
+        for identifier, announcers in list(self._missing.items()):
+            present = [peer for peer in announcers if peer in self._eager or peer in self._lazy]
+            if not present:
+                del self._missing[identifier]
+                continue
+            wanted.setdefault(present[0], []).append(identifier)
+            self._missing[identifier] = present[1:]
+        for peer, ids in wanted.items():
+            self._make_eager(peer)
+            for start in range(0, len(ids), HAVE_IDS_MAX):
+                yield SendGossip(peer, Graft(self.topic, tuple(ids[start : start + HAVE_IDS_MAX])))
+        self._is_grafting = bool(self._missing)
+        if self._is_grafting:
+            yield SetGossipTimer(GossipTimer(self.topic, "graft"), GRAFT_DELAY)
+
+    def _announce_later(self, peer: MemberId, ids: list[GossipId]) -> Iterator[GossipEffect]:
+        if not self._announcements:
+            yield SetGossipTimer(GossipTimer(self.topic, "announce"), ANNOUNCE_DELAY)
+        queue = self._announcements.setdefault(peer, {})
+        for identifier in ids:
+            queue[identifier] = None
+            if len(queue) > HAVE_IDS_MAX:
+                del queue[next(iter(queue))]
+
+    def _announce(self) -> Iterator[GossipEffect]:
+        announcements, self._announcements = self._announcements, {}
+        for peer, ids in announcements.items():
+            if peer in self._lazy:
+                yield SendGossip(peer, Have(self.topic, tuple(ids)))
+
+    def _neighbours(self) -> list[MemberId]:
+        return [*self._eager, *self._lazy]
+
+    def _make_eager(self, peer: MemberId) -> None:
+        self._lazy.pop(peer, None)
+        self._eager[peer] = None
+
+    def _make_lazy(self, peer: MemberId) -> None:
+        self._eager.pop(peer, None)
+        self._lazy[peer] = None
+
+    def _know(self, identifier: GossipId) -> None:
+        self._known[identifier] = None
+        if len(self._known) > KNOWN_IDS_MAX:
+            del self._known[next(iter(self._known))]
+
+    def _remember(self, identifier: GossipId, content: bytes) -> None:
+        self._know(identifier)
+        self._contents[identifier] = content
+        self._content_bytes += len(content)
+        while len(self._contents) > CONTENTS_MAX or self._content_bytes > CONTENT_BYTES_MAX:
+            self._content_bytes -= len(self._contents.pop(next(iter(self._contents))))

@@ -1,0 +1,93 @@
+"""Sync: a node that is behind asks one peer after another for the blocks it lacks.
+
+Sans-IO. At most one request is under way. Whatever comes is checked by the caller as if it came
+from a liar; a peer that does not answer in time, or whose answer was no good, is asked again only
+after all others.
+"""
+
+from dataclasses import dataclass, field
+
+from protocol.identity import MemberId
+from protocol.messages import BLOCKS_PER_RANGE_MAX, RangeWanted
+
+PEERS_MAX = 1_024
+ANSWER_TIMEOUT = 5_000
+"""How long a peer may take to answer, in milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncTimer:
+    """The answer to the request is due."""
+
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskForRange:
+    """Ask `peer`, and come back with `SyncTimer(request)` after `ANSWER_TIMEOUT`."""
+
+    peer: MemberId
+    message: RangeWanted
+    request: int
+
+
+@dataclass(slots=True)
+class Sync:
+    """Who claims which height, and whom we have asked."""
+
+    height: int
+    _claims: dict[MemberId, int] = field(default_factory=dict)
+    _asked: MemberId | None = None
+    _request: int = 0
+
+    @property
+    def target(self) -> int:
+        """The greatest height that any connected peer claims."""
+        return max(self._claims.values(), default=0)
+
+    @property
+    def is_behind(self) -> bool:
+        return self.target > self.height
+
+    def heard(self, peer: MemberId, height: int) -> AskForRange | None:
+        """A peer says that its tip is at `height`."""
+        if peer not in self._claims and len(self._claims) >= PEERS_MAX:
+            return None
+        if height > self._claims.get(peer, -1):
+            self._claims[peer] = height
+        return self._ask()
+
+    def advanced(self, height: int) -> AskForRange | None:
+        """Our own tip is now at `height`; the answer, if one was due, has come."""
+        if height > self.height:
+            self.height = height
+            self._asked = None
+        return self._ask()
+
+    def failed(self, peer: MemberId) -> AskForRange | None:
+        """The peer's answer was no good: it must claim its height anew."""
+        self._claims.pop(peer, None)
+        if self._asked == peer:
+            self._asked = None
+        return self._ask()
+
+    def expired(self, timer: SyncTimer) -> AskForRange | None:
+        """The time for an answer is over."""
+        if self._asked is None or timer.request != self._request:
+            return None
+        return self.failed(self._asked)
+
+    def left(self, peer: MemberId) -> AskForRange | None:
+        """The link to the peer is gone."""
+        return self.failed(peer)
+
+    def _ask(self) -> AskForRange | None:
+        if self._asked is not None:
+            return None
+        peer = max(self._claims, key=lambda claimant: self._claims[claimant], default=None)
+        if peer is None or self._claims[peer] <= self.height:
+            return None
+        self._asked = peer
+        self._request += 1
+        last = min(self._claims[peer], self.height + BLOCKS_PER_RANGE_MAX)
+        return AskForRange(peer, RangeWanted(self.height + 1, last), self._request)
