@@ -29,7 +29,7 @@ soak: .venv/dev-stamp
 	.venv/bin/python -m pytest -m soak --timeout 3600 $(ARGS)
 
 lint: .venv/dev-stamp
-	@failed=; for check in 'ruff format --check' 'ruff check' mypy lint-imports; do \
+	@failed=; for check in 'ruff format --check' 'ruff check' mypy 'lint-imports --no-logo'; do \
 		echo "== $$check"; .venv/bin/$$check || failed="$$failed [$$check]"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "lint failed:$$failed"; exit 1; fi
