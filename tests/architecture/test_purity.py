@@ -29,7 +29,6 @@ DRAWS_RANDOMNESS = {
 
 FORBIDDEN_WORDS = {
     "blob",
-    "broadcast",
     "handler",
     "helper",
     "helpers",
