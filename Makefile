@@ -4,6 +4,10 @@ PYTHON ?= python3
 WORKERS ?= auto
 export PYTHON
 
+# A system that got a new Python leaves an environment behind that cannot start.
+$(shell .venv/bin/python -c '' 2>/dev/null || rm -f .venv/*-stamp)
+
+.NOTPARALLEL:
 .PHONY: help setup demo test soak lint bench lock clean
 
 help:

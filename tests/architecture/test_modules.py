@@ -14,8 +14,8 @@ LINES_MAX = 400
 def test_a_module_is_small_and_says_what_it_is_for(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
 
-    assert len(text.splitlines()) <= LINES_MAX
-    assert ast.get_docstring(parse(path)) or not text.strip()
+    assert len(text.splitlines()) <= LINES_MAX, "split it: there are two ideas in it"
+    assert not text.strip() or ast.get_docstring(parse(path)), "it has no docstring"
 
 
 @pytest.mark.parametrize("path", modules(*PACKAGES), ids=name_of)
