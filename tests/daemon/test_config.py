@@ -1,3 +1,5 @@
+"""A config is either read whole, with the origin of each value, or refused in words that help."""
+
 from pathlib import Path
 from typing import Any
 

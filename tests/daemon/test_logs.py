@@ -1,3 +1,5 @@
+"""What operators read: one line for each thing that matters, and nothing about a patient."""
+
 import io
 import json
 import logging
