@@ -132,7 +132,7 @@ class ChainStore:
     def finalization(self, height: int) -> tuple[int, Certificate] | None:
         """Return the certificate that makes the block at `height` final, and where it stands."""
         for key, value in self._items(layout.CERTIFICATE, start=height.to_bytes(8, "big")):
-            return int.from_bytes(key, "big"), _decode_stored(value, Certificate)
+            return int.from_bytes(key, "big"), decode_stored(value, Certificate)
         return None
 
     def finalized_range(self, first: int, last: int, size_max: int) -> FinalizedBlocks | None:
@@ -153,7 +153,7 @@ class ChainStore:
                 count, certificate = len(encoded), found
         if certificate is None:
             return None
-        blocks = tuple(_decode_stored(value, Block) for value in encoded[:count])
+        blocks = tuple(decode_stored(value, Block) for value in encoded[:count])
         return FinalizedBlocks(blocks=blocks, certificate=certificate)
 
     def event_location(self, event: EventId) -> Location | None:
@@ -272,7 +272,7 @@ class ChainStore:
 
     def _message(self, key: bytes, expected: type[T]) -> T | None:
         value = self._get(key)
-        return None if value is None else _decode_stored(value, expected)
+        return None if value is None else decode_stored(value, expected)
 
     def _read_head(self) -> Block | None:
         with (
@@ -280,7 +280,7 @@ class ChainStore:
             self._db.iterator(prefix=layout.BLOCK, reverse=True, verify_checksums=True) as entries,
         ):
             newest = next(entries, None)
-        return None if newest is None else _decode_stored(newest[1], Block)
+        return None if newest is None else decode_stored(newest[1], Block)
 
     def _check_bookkeeping(self) -> None:
         """Refuse the store of another network or version; mark a new store as ours."""
@@ -297,7 +297,7 @@ class ChainStore:
             raise StoreMismatch(f"the store in {self._path} belongs to another network")
 
 
-def _decode_stored(value: bytes, expected: type[T]) -> T:
+def decode_stored(value: bytes, expected: type[T]) -> T:
     """Decode what we wrote ourselves: if that fails, the disk lied to us."""
     try:
         return decode(value, expected)

@@ -136,8 +136,11 @@ class VoteLog(Generic[R]):
         if self._is_broken:
             raise VoteLogFailed(f"the vote log in {self._folder} failed before")
         self._is_broken = True
-        with _failures(self._folder):
-            yield
+        try:
+            with _failures(self._folder):
+                yield
+        except VoteLogCorrupt as error:
+            raise VoteLogFailed(str(error)) from error
         self._is_broken = False
 
     def _load(self) -> None:
