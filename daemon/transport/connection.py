@@ -1,0 +1,96 @@
+"""From a TCP connection to an authenticated one that carries streams.
+
+    TCP   multistream "/noise"   Noise XX   multistream "/yamux/1.0.0"   yamux
+
+The caller bounds the time this takes.
+"""
+
+from dataclasses import dataclass
+
+import trio
+
+from daemon.transport.addresses import format_address
+from daemon.transport.bytestream import BufferedStream
+from daemon.transport.identity import member_of, peer_id_of
+from daemon.transport.negotiation import answer, propose
+from daemon.transport.noise import NOISE_PROTOCOL, NoiseHandshake, NoiseSession
+from daemon.transport.yamux import YAMUX_PROTOCOL, Yamux, YamuxLimits
+from protocol.identity import MemberId
+
+SOCKET_READ_SIZE = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Connection:
+    """An open connection to the holder of a key."""
+
+    member: MemberId
+    address: str
+    is_dialled: bool
+    opened_at: float
+    yamux: Yamux
+    socket: trio.SocketStream
+
+
+class _Socket:
+    """A TCP socket as a `ByteStream` with large reads."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self._stream = stream
+
+    async def receive_some(self) -> bytes | bytearray:
+        return await self._stream.receive_some(SOCKET_READ_SIZE)
+
+    async def send_all(self, data: bytes) -> None:
+        await self._stream.send_all(data)
+
+
+async def accept(
+    socket: trio.SocketStream, handshake: NoiseHandshake, limits: YamuxLimits
+) -> Connection:
+    """Return the connection that a peer dialled; the limits hold until we know it better."""
+    raw = BufferedStream(_Socket(socket))
+    await answer(raw, [NOISE_PROTOCOL])
+    session = await handshake.accept(raw)
+    secured = BufferedStream(session)
+    await answer(secured, [YAMUX_PROTOCOL])
+    return _connection(socket, session, Yamux(secured, is_dialler=False, limits=limits))
+
+
+async def dial(
+    socket: trio.SocketStream, handshake: NoiseHandshake, member: MemberId, limits: YamuxLimits
+) -> Connection:
+    """Return the connection to exactly `member`, or raise."""
+    raw = BufferedStream(_Socket(socket))
+    await propose(raw, [NOISE_PROTOCOL])
+    session = await handshake.dial(raw, peer_id_of(member))
+    secured = BufferedStream(session)
+    await propose(secured, [YAMUX_PROTOCOL])
+    return _connection(
+        socket, session, Yamux(secured, is_dialler=True, limits=limits), is_dialled=True
+    )
+
+
+def remote_host(socket: trio.SocketStream) -> str:
+    """Return the numeric address of the other end, or nothing if it is gone already."""
+    try:
+        return str(socket.socket.getpeername()[0])
+    except OSError:
+        return ""
+
+
+def _connection(
+    socket: trio.SocketStream, session: NoiseSession, yamux: Yamux, *, is_dialled: bool = False
+) -> Connection:
+    try:
+        host, port = socket.socket.getpeername()[:2]
+    except OSError as error:
+        raise trio.BrokenResourceError from error
+    return Connection(
+        member=member_of(session.peer),
+        address=format_address(host, port),
+        is_dialled=is_dialled,
+        opened_at=trio.current_time(),
+        yamux=yamux,
+        socket=socket,
+    )

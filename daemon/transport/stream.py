@@ -1,0 +1,80 @@
+"""What the rest of the daemon sees of a stream: frames, to and from one member."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import trio
+
+from daemon.transport.bytestream import BufferedStream
+from daemon.transport.errors import StreamClosed
+from daemon.transport.frames import FrameDecoder, encode_frame, encode_frames
+from daemon.transport.yamux_stream import YamuxStream
+from protocol.errors import ProtocolError
+from protocol.identity import MemberId
+
+
+class Stream:
+    """One bidirectional stream of frames. One task sends, one receives.
+
+    As a context it is finished at the end, or reset if the block raised.
+    """
+
+    def __init__(self, member: MemberId, carrier: YamuxStream, buffered: BufferedStream) -> None:
+        self.member = member
+        self._carrier = carrier
+        self._buffered = buffered
+        self._decoder = FrameDecoder()
+
+    async def send(self, frame: bytes) -> None:
+        """Send one frame; raise `StreamClosed`.
+
+        It waits while the member does not read: put it in `fail_after`, and reset the stream when
+        that fires, because part of the frame may be under way.
+        """
+        await self._buffered.send_all(encode_frame(frame))
+
+    async def send_many(self, frames: Sequence[bytes]) -> None:
+        """Send frames together, as cheaply as one."""
+        await self._buffered.send_all(encode_frames(frames))
+
+    async def receive(self) -> bytes:
+        """Return the next frame.
+
+        Raises `StreamClosed` when the member has finished or the stream was lost, and
+        `LimitExceeded` for what is not a frame.
+        """
+        while (frame := self._decoder.take()) is None:
+            data = await self._buffered.receive_some()
+            if not data:
+                raise StreamClosed("the peer has finished")
+            try:
+                self._decoder.feed(data)
+            except ProtocolError as error:
+                self._carrier.reset(str(error))
+                raise
+        return frame
+
+    async def close(self) -> None:
+        """Say that nothing more comes. What the member still sends can be received."""
+        self._carrier.finish()
+        await trio.lowlevel.checkpoint()
+
+    async def reset(self) -> None:
+        """End both directions at once."""
+        self._carrier.reset()
+        await trio.lowlevel.checkpoint()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self._carrier.abandon()
+        else:
+            self._carrier.reset()

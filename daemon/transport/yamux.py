@@ -1,0 +1,308 @@
+"""yamux: many streams on one connection (libp2p specification `yamux`, `/yamux/1.0.0`).
+
+What must hold, whatever the peer sends:
+
+- A stream holds no more unread bytes than its window; a connection no more than its streams may
+  times `WINDOW_SIZE`, and its allowance. A peer that sends beyond a window is cut off.
+- The reading task never waits for the writing one, so two nodes that send to each other at full
+  speed cannot block each other. What it wants to answer is small, bounded and goes first.
+- A peer from which nothing is heard for `SILENCE_SECONDS_MAX` is dead.
+
+Three tasks share a connection: one reads, one writes, one keeps alive. Streams hand their bytes to
+the writing task, so cancelling the task that sends never leaves half a frame on the wire.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import trio
+
+from daemon.transport.bytestream import ByteStream
+from daemon.transport.errors import StreamClosed
+from daemon.transport.yamux_frames import (
+    ACK,
+    DATA,
+    FIN,
+    GO_AWAY,
+    GO_AWAY_NORMAL,
+    GO_AWAY_PROTOCOL_ERROR,
+    PING,
+    RST,
+    SYN,
+    WINDOW_UPDATE,
+    Chunk,
+    Frame,
+    FrameParser,
+    encode_header,
+)
+from daemon.transport.yamux_stream import YamuxStream
+from protocol.errors import DecodeError, LimitExceeded, ProtocolError
+
+YAMUX_PROTOCOL = "/yamux/1.0.0"
+
+OUTBOX_SIZE_MAX = 256 * 1024
+"""Bytes that streams may have handed over and that are not written yet."""
+
+BATCH_SIZE_MAX = 256 * 1024
+"""Bytes of one write."""
+
+CONTROL_SIZE_MAX = 64 * 1024
+"""Bytes of answers that a peer may cause and not read before it is cut off."""
+
+REFUSED_STREAMS_MAX = 1024
+"""How many streams beyond its limit a peer may open before it is cut off."""
+
+TICK_SECONDS = 5
+PING_AFTER_SECONDS = 10
+SILENCE_SECONDS_MAX = 24
+"""A dead peer is noticed within this time and one tick."""
+
+WRITE_SECONDS_MAX = 30
+"""How long one write may take: a peer that does not read is as good as dead."""
+
+GO_AWAY_SECONDS_MAX = 1
+STREAM_ID_MAX = 2**32 - 1
+
+ServeStream = Callable[[YamuxStream], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class YamuxLimits:
+    """What one peer may use: streams at a time each way, and bytes of windows beyond the first."""
+
+    streams_max: int
+    allowance: int
+
+
+class Yamux:
+    """The streams of one connection."""
+
+    def __init__(self, session: ByteStream, *, is_dialler: bool, limits: YamuxLimits) -> None:
+        self.close_reason: str | None = None
+        self.bytes_received = 0
+        self.bytes_sent = 0
+        self.streams_accepted = 0
+        self._session = session
+        self._is_dialler = is_dialler
+        self._limits = limits
+        self._allowance = limits.allowance
+        self._next_id = 1 if is_dialler else 2
+        self._streams: dict[int, YamuxStream] = {}
+        self._refused = 0
+        self._control = bytearray()
+        self._outbox: deque[bytes | memoryview] = deque()
+        self._outbox_size = 0
+        self._pending = trio.lowlevel.ParkingLot()
+        self._room = trio.lowlevel.ParkingLot()
+        self._heard_at = trio.current_time()
+        self._scope = trio.CancelScope()
+
+    async def run(self, serve: ServeStream) -> None:
+        """Carry streams until either side closes; `serve` gets each stream that the peer opens.
+
+        Raises `ProtocolError` if the peer broke the rules. When the connection ends, the tasks
+        that serve its streams are cancelled.
+        """
+        try:
+            violation = await self._carry(serve)
+            if violation is not None:
+                self.close_reason = str(violation)
+                await self._say_why_we_leave()
+                raise violation
+        finally:
+            self._lose()
+
+    def open_stream(self) -> YamuxStream:
+        """Return a new stream, or raise `StreamClosed` if there can be none."""
+        if self.close_reason is not None:
+            raise StreamClosed(self.close_reason)
+        if self._count(of_peer=False) >= self._limits.streams_max:
+            raise StreamClosed(f"{self._limits.streams_max} streams to the peer are open already")
+        if self._next_id > STREAM_ID_MAX:
+            raise StreamClosed("the connection has used up its stream ids")
+        stream = YamuxStream(self, self._next_id)
+        self._streams[stream.id] = stream
+        self._next_id += 2
+        stream.on_opened_by_us()
+        return stream
+
+    async def close(self) -> None:
+        """Say that we leave, and end `run`."""
+        self.enqueue_control(encode_header(GO_AWAY, 0, 0, GO_AWAY_NORMAL))
+        with trio.move_on_after(GO_AWAY_SECONDS_MAX):
+            while self.close_reason is None and (self._control or self._outbox):
+                await self._room.park()
+        self._scope.cancel()
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._streams
+
+    def raise_limits(self, limits: YamuxLimits) -> None:
+        """Give a peer more, now that we know it better."""
+        self._allowance += limits.allowance - self._limits.allowance
+        self._limits = limits
+
+    # What streams ask of their connection (`Carrier`).
+
+    def enqueue(self, header: bytes, payload: memoryview | None = None) -> None:
+        self._outbox.append(header)
+        self._outbox_size += len(header)
+        if payload is not None:
+            self._outbox.append(payload)
+            self._outbox_size += len(payload)
+        self._pending.unpark_all()
+
+    def enqueue_control(self, header: bytes) -> None:
+        self._control += header
+        self._pending.unpark_all()
+
+    def has_room(self) -> bool:
+        return self._outbox_size < OUTBOX_SIZE_MAX
+
+    async def wait_for_room(self) -> None:
+        await self._room.park()
+
+    def take_allowance(self, size: int) -> bool:
+        if size > self._allowance:
+            return False
+        self._allowance -= size
+        return True
+
+    def forget(self, stream: YamuxStream) -> None:
+        if self._streams.pop(stream.id, None) is not None:
+            self._allowance += stream.allowance_taken
+
+    async def _carry(self, serve: ServeStream) -> ProtocolError | None:
+        """Run the tasks until one ends; return how the peer broke the rules, if it did."""
+        violation = None
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._write)
+                    nursery.start_soon(self._keep_alive)
+                    await self._read(serve, nursery)
+                    nursery.cancel_scope.cancel()
+        except* ProtocolError as group:
+            violation = next(it for it in group.exceptions if isinstance(it, ProtocolError))
+        except* (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
+            self.close_reason = "the peer does not answer, or the network failed"
+        return violation
+
+    async def _read(self, serve: ServeStream, nursery: trio.Nursery) -> None:
+        parser = FrameParser()
+        while data := await self._session.receive_some():
+            self._heard_at = trio.current_time()
+            self.bytes_received += len(data)
+            for item in parser.feed(bytes(data)):
+                if isinstance(item, Chunk):
+                    self._on_chunk(item)
+                elif item.kind == GO_AWAY:
+                    return
+                elif (opened := self._on_frame(item)) is not None:
+                    nursery.start_soon(serve, opened)
+            if len(self._control) > CONTROL_SIZE_MAX:
+                raise LimitExceeded("the peer does not read our answers")
+
+    def _on_frame(self, frame: Frame) -> YamuxStream | None:
+        """Take in a header; return the stream that it opens, if it does."""
+        if frame.kind == PING:
+            if frame.flags & SYN:
+                self.enqueue_control(encode_header(PING, ACK, 0, frame.length))
+            return None
+        opened = self._accept(frame.stream_id) if frame.flags & SYN else None
+        stream = self._streams.get(frame.stream_id)
+        if stream is not None:
+            if frame.kind == DATA:
+                stream.on_data_announced(frame.length)
+            else:
+                stream.on_window_update(frame.length)
+                self._on_flags(stream, frame.flags)
+        return opened
+
+    def _on_chunk(self, chunk: Chunk) -> None:
+        stream = self._streams.get(chunk.stream_id)
+        if stream is not None:
+            stream.on_data(chunk.data)
+            self._on_flags(stream, chunk.flags)
+
+    def _on_flags(self, stream: YamuxStream, flags: int) -> None:
+        if flags & RST:
+            stream.on_reset()
+        elif flags & FIN:
+            stream.on_finished()
+
+    def _accept(self, stream_id: int) -> YamuxStream | None:
+        if stream_id in self._streams or stream_id % 2 == self._is_dialler or stream_id == 0:
+            raise DecodeError(f"the peer may not open a stream with id {stream_id}")
+        if self._count(of_peer=True) >= self._limits.streams_max and not self._reset_abandoned():
+            self._refuse(stream_id)
+            return None
+        stream = self._streams[stream_id] = YamuxStream(self, stream_id)
+        self.streams_accepted += 1
+        stream.on_opened_by_peer()
+        return stream
+
+    def _refuse(self, stream_id: int) -> None:
+        self._refused += 1
+        if self._refused > REFUSED_STREAMS_MAX:
+            raise LimitExceeded(f"more than {REFUSED_STREAMS_MAX} streams beyond the limit")
+        self.enqueue_control(encode_header(WINDOW_UPDATE, RST, stream_id, 0))
+
+    def _reset_abandoned(self) -> bool:
+        """Give up a stream that only waits for the peer to finish; say whether there was one."""
+        abandoned = next((it for it in self._streams.values() if it.is_abandoned), None)
+        if abandoned is not None:
+            abandoned.reset()
+        return abandoned is not None
+
+    def _count(self, *, of_peer: bool) -> int:
+        parity = self._is_dialler ^ of_peer
+        return sum(stream_id % 2 == parity for stream_id in self._streams)
+
+    async def _write(self) -> None:
+        while True:
+            while not self._control and not self._outbox:
+                await self._pending.park()
+            batch = self._take_batch()
+            with trio.fail_after(WRITE_SECONDS_MAX):
+                await self._session.send_all(batch)
+            self.bytes_sent += len(batch)
+            self._room.unpark_all()
+
+    def _take_batch(self) -> bytes:
+        """Join answers and what streams sent into one write, and take it out of the queues."""
+        parts: list[bytes | memoryview] = [bytes(self._control)]
+        size = len(self._control)
+        self._control.clear()
+        while self._outbox and size < BATCH_SIZE_MAX:
+            part = self._outbox.popleft()
+            self._outbox_size -= len(part)
+            size += len(part)
+            parts.append(part)
+        return b"".join(parts)
+
+    async def _keep_alive(self) -> None:
+        while (silence := trio.current_time() - self._heard_at) < SILENCE_SECONDS_MAX:
+            if silence >= PING_AFTER_SECONDS:
+                self.enqueue_control(encode_header(PING, SYN, 0, 0))
+            await trio.sleep(TICK_SECONDS)
+        raise trio.TooSlowError(f"nothing was heard for {SILENCE_SECONDS_MAX} seconds")
+
+    async def _say_why_we_leave(self) -> None:
+        with trio.move_on_after(GO_AWAY_SECONDS_MAX, shield=True):
+            farewell = encode_header(GO_AWAY, 0, 0, GO_AWAY_PROTOCOL_ERROR)
+            try:
+                await self._session.send_all(farewell)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                return
+
+    def _lose(self) -> None:
+        if self.close_reason is None:
+            self.close_reason = "the connection was closed"
+        for stream in list(self._streams.values()):
+            stream.on_lost(self.close_reason)
+        self._outbox.clear()
+        self._outbox_size = 0
+        self._room.unpark_all()
