@@ -1,0 +1,335 @@
+"""The local interface of a node: a unix socket on which its own user gives orders.
+
+The socket has mode 0600 in a folder of mode 0700, and the kernel tells us who calls: nobody but the
+node's own user and root is heard. `rpc` says how the lines look. Connections, calls at once and
+lines have upper bounds, and whoever does not read its answers is cut off, so no local program can
+stop the node.
+
+A method is an async function of a `Call`. What it raises as `DaemonError` or `ProtocolError`
+becomes the answer; anything else is a mistake of ours and ends the node like any other.
+"""
+
+import os
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import trio
+
+from daemon.config_text import did_you_mean
+from daemon.errors import DaemonError, Exit
+from daemon.logs import get_logger
+from daemon.rpc import (
+    INVALID_PARAMS,
+    LINE_SIZE_MAX,
+    METHOD_NOT_FOUND,
+    CallFailed,
+    Failure,
+    Json,
+    Notice,
+    Reply,
+    Request,
+    Result,
+    encode_reply,
+    parse_request,
+    reachable,
+)
+from protocol.errors import ProtocolError
+
+CONNECTIONS_MAX = 32
+CALLS_PER_CONNECTION_MAX = 16
+REPLIES_WAITING_MAX = 64
+SEND_SECONDS_MAX = 30.0
+"""How long a caller may take to read one line of ours."""
+
+ROOT = 0
+
+_log = get_logger("control")
+
+Method = Callable[["Call"], Awaitable[Json]]
+T = TypeVar("T")
+
+
+class ControlUnavailable(DaemonError):
+    """The control socket cannot be made."""
+
+    code = "control-unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is on the other end, as the kernel says."""
+
+    pid: int
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: its parameters, and how to report on it while it goes on."""
+
+    id: int | str
+    params: Mapping[str, Json]
+    caller: Caller
+    _notify: Callable[[Notice], Awaitable[None]]
+
+    async def progress(self, **fields: Json) -> None:
+        """Tell the caller how far we are."""
+        await self._notify(Notice("progress", {"id": self.id, **fields}))
+
+    async def item(self, sequence: int, item: Json) -> None:
+        """Give a subscriber its next item."""
+        await self._notify(Notice("item", {"id": self.id, "sequence": sequence, "item": item}))
+
+    def text(self, name: str, default: str | None = None) -> str:
+        return self._of_type(name, str, default)
+
+    def integer(self, name: str, default: int | None = None) -> int:
+        return self._of_type(name, int, default)
+
+    def flag(self, name: str) -> bool:
+        return self._of_type(name, bool, False)
+
+    def data(self, name: str, *, size: int | None = None) -> bytes:
+        """Return bytes that came as hex, of exactly `size` bytes if that is given."""
+        try:
+            found = bytes.fromhex(self.text(name))
+        except ValueError as error:
+            raise invalid_params(f"`{name}` is not hex") from error
+        if size is not None and len(found) != size:
+            raise invalid_params(f"`{name}` has {len(found)} bytes and not {size}")
+        return found
+
+    def _of_type(self, name: str, expected: type[T], default: T | None) -> T:
+        value = self.params.get(name, default)
+        # To Python, True is an integer.
+        if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
+            raise invalid_params(f"`{name}` is needed and must be of type {expected.__name__}")
+        return value
+
+
+class Control:
+    """Serves `methods` on the socket at `path` until it is cancelled."""
+
+    def __init__(
+        self,
+        path: Path,
+        methods: Mapping[str, Method],
+        *,
+        quiet: frozenset[str] = frozenset(),
+        connections_max: int = CONNECTIONS_MAX,
+    ) -> None:
+        """Take the methods; calls of those in `quiet`, which change nothing, are not logged."""
+        self._path = path
+        self._methods = methods
+        self._quiet = quiet
+        self._connections_max = connections_max
+        self._connection_count = 0
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        with _listening_socket(self._path) as listening:
+            listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening))
+            task_status.started()
+            await trio.serve_listeners(self._welcome, [listener])
+
+    async def _welcome(self, stream: trio.SocketStream) -> None:
+        caller = _caller(stream)
+        if caller.uid not in (os.geteuid(), ROOT):
+            _log.warning("caller refused", uid=caller.uid, pid=caller.pid)
+            return
+        if self._connection_count >= self._connections_max:
+            await _turn_away(stream, self._connections_max)
+            return
+        self._connection_count += 1
+        try:
+            await self._serve(stream, caller)
+        finally:
+            self._connection_count -= 1
+
+    async def _serve(self, stream: trio.SocketStream, caller: Caller) -> None:
+        _log.debug("connection opened", uid=caller.uid, pid=caller.pid)
+        replies, outbox = trio.open_memory_channel[Reply](REPLIES_WAITING_MAX)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_send_replies, outbox, stream, nursery.cancel_scope)
+            async with replies:
+                try:
+                    await self._take_calls(stream, caller, replies)
+                except CallFailed as error:
+                    await replies.send(Failure(None, error))
+
+    async def _take_calls(
+        self, stream: trio.SocketStream, caller: Caller, replies: trio.MemorySendChannel[Reply]
+    ) -> None:
+        """Answer what comes until the caller hangs up, which ends the calls that go on."""
+        free = trio.Semaphore(CALLS_PER_CONNECTION_MAX)
+        lines = _Lines(stream)
+        failure: CallFailed | None = None
+        async with trio.open_nursery() as nursery:
+            try:
+                while (line := await lines.next()) is not None:
+                    request = parse_request(line)
+                    if free.value == 0:
+                        await replies.send(Failure(request.id, _too_many_calls()))
+                        continue
+                    free.acquire_nowait()
+                    nursery.start_soon(self._answer, request, caller, replies, free)
+            except CallFailed as error:
+                failure = error  # Raised here, it would come out of the nursery in a group.
+            nursery.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+
+    async def _answer(
+        self,
+        request: Request,
+        caller: Caller,
+        replies: trio.MemorySendChannel[Reply],
+        free: trio.Semaphore,
+    ) -> None:
+        started = trio.current_time()
+        call = Call(request.id, request.params, caller, replies.send)
+        try:
+            reply: Reply = Result(request.id, await self._method(request.method)(call))
+            outcome = "done"
+        except (DaemonError, ProtocolError) as error:
+            reply = Failure(request.id, _as_failure(error))
+            outcome = error.code
+        finally:
+            free.release()
+        if request.method not in self._quiet:
+            milliseconds = int(1000 * (trio.current_time() - started))
+            _log.info(
+                "call",
+                method=request.method,
+                outcome=outcome,
+                milliseconds=milliseconds,
+                uid=caller.uid,
+            )
+        await replies.send(reply)
+
+    def _method(self, name: str) -> Method:
+        if name not in self._methods:
+            raise CallFailed(
+                f"there is no method `{name}`{did_you_mean(name, self._methods)}",
+                code="method-not-found",
+                next_step="Use the placet command of the same version as the node.",
+                exit_code=Exit.USAGE,
+                rpc_code=METHOD_NOT_FOUND,
+            )
+        return self._methods[name]
+
+
+def invalid_params(message: str) -> CallFailed:
+    """Return the error for an argument that a method cannot use."""
+    return CallFailed(message, code="invalid-params", exit_code=Exit.USAGE, rpc_code=INVALID_PARAMS)
+
+
+def _too_many_calls() -> CallFailed:
+    cause = f"{CALLS_PER_CONNECTION_MAX} calls of this connection are not answered yet"
+    return CallFailed(cause, code="too-many-calls", exit_code=Exit.TRY_AGAIN)
+
+
+def _as_failure(error: DaemonError | ProtocolError) -> CallFailed:
+    if isinstance(error, CallFailed):
+        return error
+    if isinstance(error, DaemonError):
+        return CallFailed(
+            str(error), code=error.code, next_step=error.next_step, exit_code=error.exit_code
+        )
+    return CallFailed(str(error), code=error.code)
+
+
+@contextmanager
+def _listening_socket(path: Path) -> Iterator[socket.socket]:
+    """Open the socket, in place of one that a killed node left; the home's lock is ours."""
+    _close_folder(path.parent)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        path.unlink(missing_ok=True)
+        with reachable(path) as name:
+            listening.bind(name)
+        listening.listen()
+    except OSError as error:
+        listening.close()
+        next_step = "Make sure that the folder exists, is ours, and is not on a network drive."
+        raise ControlUnavailable(f"cannot listen on {path}: {error.strerror}", next_step) from error
+    finally:
+        os.umask(before)
+    try:
+        yield listening
+    finally:
+        listening.close()
+        path.unlink(missing_ok=True)
+
+
+def _close_folder(folder: Path) -> None:
+    try:
+        if folder.stat().st_mode & 0o077:
+            folder.chmod(0o700)
+            _log.warning("home was open to other users and is closed now", folder=folder)
+    except OSError as error:
+        raise ControlUnavailable(
+            f"{folder} cannot be closed to others: {error.strerror}"
+        ) from error
+
+
+def _caller(stream: trio.SocketStream) -> Caller:
+    size = struct.calcsize("3i")
+    credentials = stream.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    pid, uid, _ = struct.unpack("3i", credentials)
+    return Caller(pid, uid)
+
+
+async def _turn_away(stream: trio.SocketStream, connections_max: int) -> None:
+    error = CallFailed(
+        f"{connections_max} local programs are connected already",
+        code="too-many-connections",
+        next_step="Close one of them, or raise control_connections_max in [limits].",
+        exit_code=Exit.TRY_AGAIN,
+    )
+    with trio.move_on_after(SEND_SECONDS_MAX), suppress(trio.BrokenResourceError):
+        await stream.send_all(encode_reply(Failure(None, error)))
+
+
+class _Lines:
+    """Cuts what comes from a caller into lines."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self._stream = stream
+        self._buffer = bytearray()
+
+    async def next(self) -> bytes | None:
+        """Return the next line without its end, or None once the caller hung up."""
+        while (end := self._buffer.find(b"\n")) < 0:
+            if len(self._buffer) >= LINE_SIZE_MAX:
+                cause = f"a line is longer than {LINE_SIZE_MAX} bytes"
+                raise CallFailed(cause, code="request-too-large", exit_code=Exit.USAGE)
+            try:
+                data = await self._stream.receive_some(65_536)
+            except trio.BrokenResourceError:
+                return None
+            if not data:
+                return None
+            self._buffer += data
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        return line
+
+
+async def _send_replies(
+    outbox: trio.MemoryReceiveChannel[Reply],
+    stream: trio.SocketStream,
+    connection: trio.CancelScope,
+) -> None:
+    try:
+        async for reply in outbox:
+            with trio.fail_after(SEND_SECONDS_MAX):
+                await stream.send_all(encode_reply(reply))
+    except (trio.BrokenResourceError, trio.TooSlowError):
+        _log.debug("a caller does not read its answers")
+        connection.cancel()
