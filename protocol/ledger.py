@@ -1,0 +1,224 @@
+"""Executing blocks: state and events in, changes out.
+
+`apply_event` judges one event, cheap checks first, signatures last. `execute` judges a block: it
+first forgets what has expired, then applies the events in their order, each to the state after
+the one before, then schedules what a later block will forget. Every node that executes the same
+block on the same state gets the same changes and the same digest, or the same refusal.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from protocol.authority import apply_authority_ballot, apply_equivocation
+from protocol.codec import encode
+from protocol.consent import apply_consent_given, apply_consent_withdrawn
+from protocol.context import Context
+from protocol.custody import apply_erased, apply_records_committed
+from protocol.digest import StateDigest
+from protocol.disclosure import (
+    apply_access_requested,
+    apply_disclosure,
+    apply_emergency_reviewed,
+)
+from protocol.errors import InvalidEvent
+from protocol.events import (
+    EVENT_LIFETIME_MAX,
+    EVENT_SIZE_MAX,
+    AccessRequested,
+    AuthorityBallot,
+    ConsentGiven,
+    ConsentWithdrawn,
+    Disclosure,
+    EmergencyReviewed,
+    Equivocation,
+    Erased,
+    Event,
+    EventId,
+    MemberAdmitted,
+    MemberRemoved,
+    RecordsCommitted,
+    SignedEvent,
+    event_id,
+)
+from protocol.forgetting import begin_forgetting, deadlines, forget, schedule
+from protocol.genesis import Genesis
+from protocol.identity import Verifier, short
+from protocol.membership import admit, apply_member_admitted, apply_member_removed
+from protocol.signers import validate_signatures
+from protocol.state import PRESENT, Changes, Overlay, ReadCache, StateView, seen_key
+
+__all__ = [
+    "AlreadyInChain",
+    "Context",
+    "EventExpired",
+    "EventTooEarly",
+    "EventTooLarge",
+    "Execution",
+    "apply_event",
+    "execute",
+    "genesis_changes",
+    "is_urgent",
+    "select_events",
+]
+
+SELECTION_ATTEMPTS_MAX = 8_192
+"""How many candidates a leader tries for one block."""
+
+
+class EventTooLarge(InvalidEvent):
+    code = "event-too-large"
+
+
+class EventExpired(InvalidEvent):
+    code = "event-expired"
+
+
+class EventTooEarly(InvalidEvent):
+    """It is valid for longer than anybody remembers what has been in the chain."""
+
+    code = "event-too-early"
+
+
+class AlreadyInChain(InvalidEvent):
+    code = "already-in-chain"
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What a block does: all changes to the state before it, and the digest after it."""
+
+    changes: Changes
+    digest: StateDigest
+    event_ids: tuple[EventId, ...]
+
+
+def genesis_changes(genesis: Genesis) -> Changes:
+    """Return the state before the first block, as changes to nothing."""
+    overlay = Overlay({})
+    for member in genesis.members:
+        overlay.apply(admit(overlay, member, height=0))
+    overlay.apply(begin_forgetting(genesis.created_at))
+    return overlay.changes
+
+
+def apply_event(
+    state: StateView, signed: SignedEvent, context: Context, verifier: Verifier
+) -> Changes:
+    """Return what the event changes, or raise a subclass of `InvalidEvent`.
+
+    `execute` adds what makes a later block forget it.
+    """
+    return _apply(state, signed, event_id(signed.event, context.network), context, verifier)
+
+
+def execute(
+    state: StateView,
+    digest: StateDigest,
+    events: Iterable[SignedEvent],
+    context: Context,
+    verifier: Verifier,
+) -> Execution:
+    """Execute a block on the state before it, or raise the first event's `InvalidEvent`."""
+    cache = ReadCache(state)
+    overlay = Overlay(cache)
+    overlay.apply(forget(overlay, context.timestamp))
+    due, identifiers = [], []
+    for signed in events:
+        identifier = event_id(signed.event, context.network)
+        overlay.apply(_apply(overlay, signed, identifier, context, verifier))
+        due += deadlines(signed.event, identifier, context.timestamp)
+        identifiers.append(identifier)
+    overlay.apply(schedule(overlay, due, context.height))
+    return Execution(overlay.changes, digest.updated(cache, overlay.changes), tuple(identifiers))
+
+
+def select_events(
+    state: StateView,
+    candidates: Sequence[SignedEvent],
+    context: Context,
+    verifier: Verifier,
+    *,
+    count_max: int,
+    size_max: int,
+) -> list[SignedEvent]:
+    """Return what a leader should put into a block: valid one after another, urgent ones first.
+
+    `size_max` bounds the sum of the encoded events in bytes. An urgent event that is only valid
+    after another of these events is tried again after it.
+    """
+    urgent = [signed for signed in candidates if is_urgent(signed.event)]
+    others = [signed for signed in candidates if not is_urgent(signed.event)]
+    overlay = Overlay(ReadCache(state))
+    selected: list[SignedEvent] = []
+    for signed in [*urgent, *others, *urgent][:SELECTION_ATTEMPTS_MAX]:
+        size = len(encode(signed))
+        if len(selected) >= count_max or size > size_max:
+            continue
+        try:
+            overlay.apply(apply_event(overlay, signed, context, verifier))
+        except InvalidEvent:
+            continue
+        selected.append(signed)
+        size_max -= size
+    return selected
+
+
+def is_urgent(event: Event) -> bool:
+    """Say whether the event goes before all others: a patient's "no", or proof of a crime."""
+    return isinstance(event.body, ConsentWithdrawn | Equivocation)
+
+
+def _apply(
+    state: StateView,
+    signed: SignedEvent,
+    identifier: EventId,
+    context: Context,
+    verifier: Verifier,
+) -> Changes:
+    event = signed.event
+    if len(encode(signed)) > EVENT_SIZE_MAX:
+        raise EventTooLarge(f"event {short(identifier)} is larger than {EVENT_SIZE_MAX} bytes")
+    if event.valid_until < context.timestamp:
+        raise EventExpired(f"event {short(identifier)} has expired")
+    if event.valid_until > context.timestamp + EVENT_LIFETIME_MAX:
+        raise EventTooEarly(f"event {short(identifier)} is valid for too long")
+    seen = seen_key(identifier)
+    if state.get(seen) is not None:
+        raise AlreadyInChain(f"event {short(identifier)} is in the chain")
+    changes = _apply_body(state, event, identifier, context, verifier)
+    validate_signatures(state, signed, context.network, verifier)
+    changes[seen] = PRESENT
+    return changes
+
+
+def _apply_body(  # noqa: PLR0911
+    state: StateView, event: Event, identifier: EventId, context: Context, verifier: Verifier
+) -> Changes:
+    body = event.body
+    match body:
+        case Disclosure():
+            return apply_disclosure(
+                state, body, event=event, identifier=identifier, context=context
+            )
+        case ConsentGiven():
+            return apply_consent_given(state, body, context)
+        case ConsentWithdrawn():
+            return apply_consent_withdrawn(state, body, context)
+        case RecordsCommitted():
+            return apply_records_committed(state, body)
+        case AccessRequested():
+            return apply_access_requested(state, body, context)
+        case EmergencyReviewed():
+            return apply_emergency_reviewed(state, body, context)
+        case Erased():
+            return apply_erased(state, body)
+        case MemberAdmitted():
+            return apply_member_admitted(state, body, context)
+        case MemberRemoved():
+            return apply_member_removed(state, body, context)
+        case AuthorityBallot():
+            return apply_authority_ballot(state, body, context)
+        case Equivocation():
+            return apply_equivocation(state, body, context, verifier)
+    assert_never(body)
