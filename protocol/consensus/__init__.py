@@ -1,0 +1,103 @@
+"""Consensus among the authorities: Simplex, with a vote log, and silent while there is no work.
+
+A view has one leader, who may propose one block. Authorities *notarize* it, and a quorum of these
+votes, the notarization, opens the next view; those who saw it vote to *finalize*, and a quorum of
+these makes the block and its ancestors final. If the view does not get on, they *nullify* it, and
+the nullification opens the next view as well. A block must stand on the newest notarized one, and
+show that all views in between are nullified. That is the whole protocol (Chan and Pass, "Simplex
+Consensus", TCC 2023); the safety argument is in docs/protocol.md.
+
+    interface       inputs, effects, and what is asked of the application
+    machine         one step: check, record, apply the rules until they rest
+    admission       checks of what others say
+    certificates    votes become certificates, certificates move the view
+    voting          what we sign; proposals: whether we may
+    pacemaker       when to be awake
+    finality        finalized blocks in order
+    retransmission  saying it again, and helping others
+    state, rounds, fetches, timing, electorate, log, report: what the rules know and use
+"""
+
+from protocol.consensus.admission import NotAnAuthority, WrongEpoch
+from protocol.consensus.electorate import Electorate, electorate, leader_order
+from protocol.consensus.interface import (
+    Application,
+    BlocksSynced,
+    Broadcast,
+    CancelTimer,
+    ConsensusTimer,
+    Effect,
+    EventsAdmitted,
+    FinalizeBlocks,
+    Halt,
+    HaltReason,
+    Input,
+    Instant,
+    MessageReceived,
+    PeerConnected,
+    PeerDisconnected,
+    Persist,
+    Persisted,
+    PushEvents,
+    ReportEquivocation,
+    Send,
+    SetTimer,
+    Started,
+    TimerFired,
+    TimerKind,
+)
+from protocol.consensus.log import (
+    CertificateLogged,
+    LogRecord,
+    OwnVote,
+    ProposalLogged,
+    is_settled,
+    view_of,
+)
+from protocol.consensus.machine import Consensus
+from protocol.consensus.pacemaker import Reason
+from protocol.consensus.proposals import may_be_empty
+from protocol.consensus.report import AuthoritySeen, Waiting
+
+__all__ = [
+    "Application",
+    "AuthoritySeen",
+    "BlocksSynced",
+    "Broadcast",
+    "CancelTimer",
+    "CertificateLogged",
+    "Consensus",
+    "ConsensusTimer",
+    "Effect",
+    "Electorate",
+    "EventsAdmitted",
+    "FinalizeBlocks",
+    "Halt",
+    "HaltReason",
+    "Input",
+    "Instant",
+    "LogRecord",
+    "MessageReceived",
+    "NotAnAuthority",
+    "OwnVote",
+    "PeerConnected",
+    "PeerDisconnected",
+    "Persist",
+    "Persisted",
+    "ProposalLogged",
+    "PushEvents",
+    "Reason",
+    "ReportEquivocation",
+    "Send",
+    "SetTimer",
+    "Started",
+    "TimerFired",
+    "TimerKind",
+    "Waiting",
+    "WrongEpoch",
+    "electorate",
+    "is_settled",
+    "leader_order",
+    "may_be_empty",
+    "view_of",
+]

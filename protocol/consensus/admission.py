@@ -1,0 +1,132 @@
+"""Checks what others say before the machine believes it.
+
+Every check is done, and every error raised, before anything is recorded: a refused message leaves
+no trace. Signatures are checked last, and only of what is new.
+"""
+
+from collections.abc import Iterable
+from typing import assert_never
+
+from protocol.blocks import Block, block_hash, validate_block_form
+from protocol.consensus.electorate import EPOCH
+from protocol.consensus.state import ROUNDS_AHEAD_MAX, State
+from protocol.errors import InvalidBlock, ProtocolError
+from protocol.identity import MemberId
+from protocol.messages import (
+    BlockSent,
+    BlockWanted,
+    CertificateWanted,
+    ConsensusMessage,
+    Proposal,
+    Status,
+)
+from protocol.votes import (
+    Certificate,
+    Vote,
+    VoteKind,
+    validate_certificate,
+    validate_vote,
+)
+
+
+class NotAnAuthority(ProtocolError):
+    """Only authorities take part in consensus."""
+
+    code = "not-an-authority"
+
+
+class WrongEpoch(ProtocolError):
+    """The message is about an epoch that there has never been."""
+
+    code = "wrong-epoch"
+
+
+def validate_message(state: State, sender: MemberId, message: ConsensusMessage) -> None:
+    """Raise a `ProtocolError` if no honest authority would send this."""
+    if sender not in state.electorate.signers:
+        raise NotAnAuthority("only authorities take part in consensus")
+    match message:
+        case Vote():
+            _validate_epoch(message.epoch)
+            if is_of_use(state, message.view):
+                _validate_vote(state, message)
+        case Certificate():
+            _validate_certificates(state, [message])
+        case Proposal(block, vote, justification):
+            _validate_proposal(state, block, vote, justification)
+        case Status(epoch, certificate=certificate):
+            _validate_epoch(epoch)
+            if certificate is not None:
+                _validate_certificates(state, [certificate])
+        case BlockSent(block):
+            if BlockWanted(block_hash(block.header)) in state.fetches.open:
+                validate_block_form(block)
+        case CertificateWanted(epoch):
+            _validate_epoch(epoch)
+        case BlockWanted():
+            pass
+        case _:
+            assert_never(message)
+
+
+def is_of_use(state: State, view: int) -> bool:
+    """Say whether votes of `view` can still matter."""
+    return state.finalized_view < view <= state.view + ROUNDS_AHEAD_MAX
+
+
+def is_news(state: State, certificate: Certificate) -> bool:
+    """Say whether the certificate says something that we have no certificate for."""
+    if certificate.view <= state.finalized_view:
+        return _contradicts_finalization(state, certificate)
+    known = state.rounds.get(certificate.view)
+    if known is None:
+        return True
+    same = known.certificates.get(certificate.kind)
+    return same is None or same.block != certificate.block
+
+
+def _contradicts_finalization(state: State, certificate: Certificate) -> bool:
+    """Say whether both certificates cannot be, unless too many authorities lie."""
+    if certificate.view != state.finalized_view or state.finalization is None:
+        return False
+    return certificate.kind == VoteKind.NULLIFY or certificate.block != state.finalization.block
+
+
+def _validate_epoch(epoch: int) -> None:
+    if epoch != EPOCH:
+        raise WrongEpoch(f"epoch {epoch} is not {EPOCH}")
+
+
+def _validate_vote(state: State, vote: Vote) -> None:
+    known = state.rounds.get(vote.view)
+    if known is not None and vote == known.votes[vote.kind].get(vote.signer):
+        return
+    validate_vote(vote, state.network, state.electorate.authorities, state.verifier)
+
+
+def _validate_certificates(state: State, certificates: Iterable[Certificate]) -> None:
+    for certificate in certificates:
+        _validate_epoch(certificate.epoch)
+        if is_news(state, certificate):
+            validate_certificate(
+                certificate, state.network, state.electorate.authorities, state.verifier
+            )
+
+
+def _validate_proposal(
+    state: State, block: Block, vote: Vote, justification: tuple[Certificate, ...]
+) -> None:
+    header = block.header
+    _validate_epoch(vote.epoch)
+    if header.network != state.network:
+        raise InvalidBlock("the block belongs to another network")
+    if (header.epoch, header.view) != (vote.epoch, vote.view) or header.view == 0:
+        raise InvalidBlock("block and vote are of different views")
+    if header.proposer != vote.signer or vote.signer != state.electorate.leader(header.view):
+        raise InvalidBlock(f"authority {vote.signer} does not lead view {header.view}")
+    if vote.kind != VoteKind.NOTARIZE or vote.block != block_hash(header):
+        raise InvalidBlock("the leader's vote is not for its block")
+    _validate_certificates(state, justification)
+    if is_of_use(state, header.view):
+        _validate_vote(state, vote)
+        validate_block_form(block)

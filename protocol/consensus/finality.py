@@ -1,0 +1,59 @@
+"""Finalized blocks are handed over in the order of their heights, each once (R8).
+
+A finalization settles its block and all ancestors. Those that never came are fetched by hash. If
+the branch does not stand on what is final here, the node halts: it never chooses.
+"""
+
+from protocol.blocks import Block, BlockHash, block_hash
+from protocol.consensus.interface import FinalizeBlocks, HaltReason
+from protocol.consensus.state import State
+
+
+def hand_over(state: State) -> bool:
+    """Finalize all blocks up to the newest finalization, if their bodies are here."""
+    finalization = state.finalization
+    if finalization is None or finalization.block == block_hash(state.tip.header):
+        return False
+    if state.missing(finalization.block) is not None:
+        return False
+    branch = _branch(state, finalization.block)
+    if branch is None:
+        state.halt(HaltReason.CONFLICTING_CHAIN)
+        return True
+    if not all(state.is_valid(block) for block in branch):
+        state.halt(HaltReason.STATE_DIVERGED)
+        return True
+    state.application.finalize(branch)
+    state.effects.append(FinalizeBlocks(tuple(branch), finalization))
+    _move_tip(state, branch[-1])
+    return True
+
+
+def adopt(state: State, tip: Block) -> None:
+    """Go on from blocks that the application finalized by synchronizing."""
+    if tip.header.height > state.tip.header.height:
+        _move_tip(state, tip)
+
+
+def _branch(state: State, block: BlockHash) -> list[Block] | None:
+    """Return the blocks above the tip up to `block`, or `None` if they do not stand on it."""
+    tip = block_hash(state.tip.header)
+    branch: list[Block] = []
+    while block != tip:
+        body = state.application.block(block)
+        if body is None or body.header.height <= state.tip.header.height:
+            return None
+        branch.append(body)
+        block = body.header.parent
+    branch.reverse()
+    return branch or None
+
+
+def _move_tip(state: State, tip: Block) -> None:
+    state.tip = tip
+    state.verdicts = {
+        identifier: verdict
+        for identifier, verdict in state.verdicts.items()
+        if (body := state.application.block(identifier)) is not None
+        and body.header.height > tip.header.height
+    }

@@ -1,0 +1,84 @@
+"""The vote log: what an authority must not forget, and what it is read back into.
+
+Before a vote leaves the process, or counts at home, the log durably holds (docs/protocol.md, W1-W7)
+
+    W1, W2  the vote itself;
+    W3, W4  all certificates that this node acted on, so that after a power cut somebody can show
+            how every view was left, and what was notarized before it was finalized;
+    W5      for a notarize vote the whole block with its leader's vote.
+
+Records of one `Persist` stand in that order: certificates, block, vote. So a log that is cut off
+anywhere at its end still holds what its votes rest on.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from protocol.blocks import Block, block_hash
+from protocol.codec import Message
+from protocol.votes import Certificate, Vote
+
+
+class OwnVote(Message, frozen=True, tag="own-vote"):
+    vote: Vote
+
+
+class ProposalLogged(Message, frozen=True, tag="proposal-logged"):
+    """A block that we vote for, with its leader's vote unless it came without."""
+
+    block: Block
+    vote: Vote | None
+
+
+class CertificateLogged(Message, frozen=True, tag="certificate-logged"):
+    certificate: Certificate
+
+
+LogRecord = OwnVote | ProposalLogged | CertificateLogged
+
+
+def view_of(record: LogRecord) -> int:
+    """Return the view that the record is about."""
+    match record:
+        case OwnVote(vote):
+            return vote.view
+        case ProposalLogged(block):
+            return block.header.view
+        case CertificateLogged(certificate):
+            return certificate.view
+
+
+def is_settled(record: LogRecord, finalized_view: int) -> bool:
+    """Say whether the log may forget the record (W7).
+
+    It may once the block of `finalized_view` and its certificate are durable in the chain store.
+    """
+    return view_of(record) <= finalized_view
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a log still says above a finalized view, sorted by kind, each in the log's order."""
+
+    blocks: list[Block] = field(default_factory=list)
+    leader_votes: list[Vote] = field(default_factory=list)
+    own_votes: list[Vote] = field(default_factory=list)
+    certificates: list[Certificate] = field(default_factory=list)
+
+
+def replay(records: Iterable[LogRecord], finalized_view: int) -> Replay:
+    """Sort the records of a log that are not settled."""
+    result = Replay()
+    for record in records:
+        if is_settled(record, finalized_view):
+            continue
+        match record:
+            case OwnVote(vote):
+                result.own_votes.append(vote)
+            case CertificateLogged(certificate):
+                result.certificates.append(certificate)
+            case ProposalLogged(block, vote):
+                result.blocks.append(block)
+                if vote is not None and vote.block == block_hash(block.header):
+                    result.leader_votes.append(vote)
+    return result

@@ -1,0 +1,348 @@
+"""The consensus machine of one authority: inputs in, effects out.
+
+Each step first checks the input, then records what it says, then applies the rules until none
+has anything left to do. Whatever order messages come in, the decisions are made in one place and
+from all that is known. Nothing here waits, reads a clock, or draws a random number.
+"""
+
+from collections.abc import Iterable
+from typing import assert_never
+
+from protocol.blocks import Block, block_hash
+from protocol.consensus.admission import is_of_use, validate_message
+from protocol.consensus.certificates import (
+    count_vote,
+    enter,
+    record_certificate,
+    record_vote,
+)
+from protocol.consensus.electorate import EPOCH, electorate
+from protocol.consensus.fetches import Need
+from protocol.consensus.finality import adopt, hand_over
+from protocol.consensus.interface import (
+    Application,
+    BlocksSynced,
+    ConsensusTimer,
+    Effect,
+    EventsAdmitted,
+    FinalizeBlocks,
+    Input,
+    Instant,
+    MessageReceived,
+    PeerConnected,
+    PeerDisconnected,
+    Persist,
+    Persisted,
+    Started,
+    TimerFired,
+    TimerKind,
+)
+from protocol.consensus.log import LogRecord, OwnVote, Replay, replay
+from protocol.consensus.pacemaker import arm, disarm, reason
+from protocol.consensus.proposals import need_of
+from protocol.consensus.report import Waiting, waiting
+from protocol.consensus.retransmission import (
+    beat,
+    help_late_voter,
+    help_leave,
+    help_status,
+    hurry,
+    retransmit,
+    status,
+)
+from protocol.consensus.rounds import Round
+from protocol.consensus.state import Attempt, Gap, Peer, State
+from protocol.consensus.timing import Timing
+from protocol.consensus.voting import finalizable, finalize, notarize, nullify, propose
+from protocol.genesis import Genesis
+from protocol.identity import MemberId, NetworkId, SigningKey, Verifier
+from protocol.messages import (
+    BlockSent,
+    BlockWanted,
+    CertificateWanted,
+    ConsensusMessage,
+    Proposal,
+    Status,
+)
+from protocol.votes import Certificate, Vote, VoteKind
+
+RULES = (hand_over, finalize, notarize, nullify, propose, arm)
+"""In this order; after a rule has changed something, the first one is tried again."""
+
+CHANGES_PER_STEP_MAX = 10_000
+"""Every rule signs or arms something only once, so a step ends. More is a mistake of ours."""
+
+NOTHING_KNOWN = Round()
+
+PROPOSALS_AHEAD = 1
+"""The proposal of the next view may overtake the last vote of this one."""
+
+
+class Consensus:
+    """Simplex consensus of one authority (Chan and Pass 2023), with the rules of docs/protocol.md.
+
+    `me` is our index among the authorities, `tip` the newest finalized block with its certificate
+    (`None` for the genesis block), `log` all that the vote log holds.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        *,
+        genesis: Genesis,
+        network: NetworkId,
+        me: int,
+        key: SigningKey,
+        application: Application,
+        verifier: Verifier,
+        log: Iterable[LogRecord],
+        tip: tuple[Block, Certificate | None],
+    ) -> None:
+        voters = electorate(genesis.authorities, me=me, base=network)
+        assert key.public == genesis.authorities[me].voting_key, "the key belongs to `me`"
+        timing = Timing(delay=genesis.delay_bound, faulty_max=voters.faulty_max)
+        block, finalization = tip
+        assert (block.header.height == 0) == (finalization is None)
+        self._state = State(
+            network=network,
+            electorate=voters,
+            timing=timing,
+            key=key,
+            application=application,
+            verifier=verifier,
+            tip=block,
+            finalization=finalization,
+            peers=tuple(Peer() for _ in genesis.authorities),
+            attempt=Attempt(entered_at=0, retransmit_after=timing.retransmit),
+            now=Instant(monotonic=0, wall=0),
+        )
+        self._replay = replay(log, self._state.finalized_view)
+
+    def step(self, now: Instant, input: Input) -> list[Effect]:
+        """Take in one input, and return what to do, strictly in that order.
+
+        Raises a `ProtocolError` if a message is none that an honest authority sends; then nothing
+        has changed.
+        """
+        state = self._state
+        state.now = now
+        if state.halted is not None:
+            return []
+        self._record(input)
+        self._advance()
+        self._fetch()
+        # What is sent is on its way before anything is applied.
+        effects = sorted(state.effects, key=lambda effect: isinstance(effect, FinalizeBlocks))
+        state.effects = []
+        if state.records:
+            records = (*state.unlogged, *state.records)
+            effects.insert(0, Persist(records))
+            state.unlogged, state.records = [], []
+        return effects
+
+    def waiting_for(self) -> Waiting:
+        """Return where consensus stands and what it waits for."""
+        return waiting(self._state, self._state.now.monotonic)
+
+    def _record(self, input: Input) -> None:
+        match input:
+            case Started():
+                self._start()
+            case MessageReceived(sender, message):
+                validate_message(self._state, sender, message)
+                self._hear(sender)
+                self._record_message(sender, message)
+            case TimerFired(timer):
+                self._fire(timer)
+            case Persisted(records):
+                for record in records:
+                    if isinstance(record, OwnVote):
+                        count_vote(self._state, record.vote)
+            case PeerConnected(member):
+                if member in self._state.electorate.signers:
+                    self._state.send(member, status(self._state))
+                    hurry(self._state)
+            case BlocksSynced(blocks, certificate):
+                record_certificate(self._state, certificate)
+                adopt(self._state, blocks[-1])
+            case EventsAdmitted() | PeerDisconnected():
+                pass
+            case _:
+                assert_never(input)
+
+    def _start(self) -> None:
+        """Count what the log holds as if it were said now; nothing of it is logged again."""
+        state, past = self._state, self._replay
+        assert state.view == 0, "a machine starts once"
+        self._replay = Replay()
+        enter(state, state.finalized_view + 1)
+        for block in past.blocks:
+            state.application.keep(block)
+            state.round(block.header.view).proposal = block
+        for vote in past.own_votes:
+            state.round(vote.view).signed[vote.kind] = vote.block
+        for certificate in past.certificates:
+            record_certificate(state, certificate)
+        state.unlogged.clear()
+        for vote in (*past.leader_votes, *past.own_votes):
+            count_vote(state, vote)
+        self._resume()
+
+    def _resume(self) -> None:
+        state = self._state
+        if state.view in state.rounds:
+            state.attempt.is_timed_out = VoteKind.NULLIFY in state.rounds[state.view].signed
+        state.broadcast(status(state))
+        first = state.timing.heartbeat * (state.electorate.size + state.electorate.me)
+        state.set_timer(TimerKind.HEARTBEAT, first // (2 * state.electorate.size))
+
+    def _hear(self, sender: MemberId) -> None:
+        state = self._state
+        peer = state.peers[state.electorate.signers[sender]]
+        heard_at, peer.heard_at = peer.heard_at, state.now.monotonic
+        if heard_at is None or state.now.monotonic - heard_at > state.timing.silence:
+            hurry(state)
+
+    def _record_message(self, sender: MemberId, message: ConsensusMessage) -> None:
+        state = self._state
+        match message:
+            case Vote():
+                help_late_voter(state, sender, message)
+                record_vote(state, message)
+            case Certificate():
+                record_certificate(state, message)
+            case Proposal():
+                self._record_proposal(message)
+            case Status():
+                if message.certificate is not None:
+                    record_certificate(state, message.certificate)
+                help_status(state, sender, message)
+            case BlockSent(block):
+                if BlockWanted(block_hash(block.header)) in state.fetches.open:
+                    state.application.keep(block)
+            case BlockWanted(block_id):
+                self._send_block(sender, block_id)
+            case CertificateWanted(view=view):
+                help_leave(state, sender, view)
+            case _:
+                assert_never(message)
+
+    def _record_proposal(self, proposal: Proposal) -> None:
+        state = self._state
+        for certificate in proposal.justification:
+            record_certificate(state, certificate)
+        view = proposal.vote.view
+        record_vote(state, proposal.vote)
+        if BlockWanted(proposal.vote.block) in state.fetches.open:
+            state.application.keep(proposal.block)
+        if not is_of_use(state, view) or not state.view <= view <= state.view + PROPOSALS_AHEAD:
+            return
+        known = state.round(view)
+        if known.proposal is None:
+            known.proposal = proposal.block
+            state.application.keep(proposal.block)
+
+    def _send_block(self, sender: MemberId, block_id: bytes) -> None:
+        state = self._state
+        signer = state.electorate.signers[sender]
+        block = state.application.block(block_id)
+        if block is not None and state.answers.may_give(
+            signer, block_id, now=state.now.monotonic, interval=state.timing.delay
+        ):
+            state.send(sender, BlockSent(block))
+
+    def _fire(self, timer: ConsensusTimer) -> None:
+        """Act on a timer that is set; one that was cancelled on its way here means nothing."""
+        state = self._state
+        if state.timers.pop(timer, None) is None:
+            return
+        match timer.kind:
+            case TimerKind.LEADER | TimerKind.VIEW:
+                self._time_out(timer.kind)
+            case TimerKind.BATCH:
+                state.attempt.is_batch_over = True
+            case TimerKind.FLUSH:
+                self._flush()
+            case TimerKind.RETRANSMIT:
+                retransmit(state)
+            case TimerKind.HEARTBEAT:
+                beat(state)
+            case TimerKind.FETCH | TimerKind.CLOCK:
+                pass
+            case _:
+                assert_never(timer.kind)
+
+    def _time_out(self, kind: TimerKind) -> None:
+        state = self._state
+        if kind is TimerKind.LEADER and state.round(state.view).proposal is not None:
+            return
+        if reason(state) is None:
+            disarm(state)
+            state.broadcast(status(state))
+        else:
+            state.attempt.is_timed_out = True
+
+    def _flush(self) -> None:
+        """First ask for the certificate that is missing, and only then for another block."""
+        state = self._state
+        parent = state.parent(state.view)
+        if isinstance(parent, Gap):
+            state.set_timer(TimerKind.FLUSH, state.timing.flush)
+        elif parent.view == state.finalized_view:
+            return
+        elif state.attempt.has_asked_to_flush:
+            state.attempt.is_flush_due = True
+        else:
+            state.attempt.has_asked_to_flush = True
+            state.broadcast(status(state))
+            state.set_timer(TimerKind.FLUSH, state.timing.flush)
+
+    def _advance(self) -> None:
+        for _ in range(CHANGES_PER_STEP_MAX):
+            if self._state.halted is not None or not any(rule(self._state) for rule in RULES):
+                return
+        raise AssertionError("the rules never come to rest")
+
+    def _fetch(self) -> None:
+        """Ask for all that is missing, and come back when the next question is due."""
+        state = self._state
+        if state.halted is not None:
+            return
+        needs = list(self._needs())
+        now = state.now.monotonic
+        for question in state.fetches.ask(
+            needs,
+            others=state.electorate.others,
+            now=now,
+            wait=state.timing.fetch,
+            wait_max=state.timing.longest,
+        ):
+            state.send(state.electorate.member(question.signer), question.wanted)
+        due_at = state.fetches.next_due(needs)
+        if due_at is None:
+            state.cancel_timers(TimerKind.FETCH)
+        else:
+            state.set_timer(TimerKind.FETCH, due_at - now)
+
+    def _needs(self) -> Iterable[Need]:
+        """Yield what we lack: bodies to finalize, the way to the tip, what a proposal rests on."""
+        state = self._state
+        if state.finalization is not None:
+            missing = state.missing(state.finalization.block)
+            if missing is not None:
+                yield Need(BlockWanted(missing), state.finalization.signers)
+        for _, block in finalizable(state):
+            missing = state.missing(block)
+            if missing is not None:
+                yield Need(BlockWanted(missing))
+        parent = state.parent(state.view)
+        if isinstance(parent, Gap):
+            yield Need(CertificateWanted(EPOCH, parent.view), (state.leader,))
+        else:
+            missing = state.missing(parent.block)
+            if missing is not None:
+                yield Need(BlockWanted(missing))
+        known = state.rounds.get(state.view, NOTHING_KNOWN)
+        if known.proposal is not None and VoteKind.NOTARIZE not in known.signed:
+            need = need_of(state, known.proposal)
+            if need is not None:
+                yield need

@@ -1,0 +1,205 @@
+"""Everything the consensus machine knows, and the small questions all its rules ask.
+
+The rules are functions of this state in the files around; docs/protocol.md gives their names (R1
+to R12). Facts that rest on signatures only grow: rounds, certificates, the finalized tip. What
+belongs to being in a view (armed timers, back-off) is in `Attempt` and starts afresh with each
+view and each start of the process.
+"""
+
+from dataclasses import dataclass, field
+
+from protocol.blocks import Block, BlockHash, block_hash
+from protocol.consensus.electorate import Electorate
+from protocol.consensus.fetches import Answers, Fetches
+from protocol.consensus.interface import (
+    Application,
+    Broadcast,
+    CancelTimer,
+    ConsensusTimer,
+    Effect,
+    Halt,
+    HaltReason,
+    Instant,
+    Send,
+    SetTimer,
+    TimerKind,
+)
+from protocol.consensus.log import LogRecord
+from protocol.consensus.rounds import Round
+from protocol.consensus.timing import Timing
+from protocol.errors import InvalidBlock
+from protocol.identity import MemberId, NetworkId, SigningKey, Verifier
+from protocol.messages import ConsensusMessage
+from protocol.votes import Certificate
+
+ROUNDS_AHEAD_MAX = 64
+"""Votes for views further ahead are ignored; a certificate takes us there anyway."""
+
+UNFINALIZED_MAX = 256
+"""How far one walks back from a block to the finalized tip; more is for synchronizing."""
+
+OUTLIVES_VIEWS = frozenset({TimerKind.FETCH, TimerKind.HEARTBEAT})
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """What a block of some view must stand on."""
+
+    block: BlockHash
+    view: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """There is no certificate for `view`, so nobody can tell what the next block stands on."""
+
+    view: int
+
+
+@dataclass(slots=True)
+class Attempt:
+    """Our stay in one view."""
+
+    entered_at: int
+    retransmit_after: int
+    is_armed: bool = False
+    is_timed_out: bool = False
+    is_flush_due: bool = False
+    is_batch_over: bool = False
+    has_asked_to_flush: bool = False
+    has_news: bool = False
+    """Something new came since we last retransmitted."""
+
+
+@dataclass(slots=True)
+class Peer:
+    """What we have heard of one authority since the start."""
+
+    voted_view: int = 0
+    heard_at: int | None = None
+
+
+@dataclass(slots=True)
+class State:
+    network: NetworkId
+    electorate: Electorate
+    timing: Timing
+    key: SigningKey
+    application: Application
+    verifier: Verifier
+    tip: Block
+    """The newest block that is final and applied."""
+    finalization: Certificate | None
+    """The newest certificate that finalizes; its block may still have to be fetched."""
+    peers: tuple[Peer, ...]
+    attempt: Attempt
+    now: Instant
+    view: int = 0
+    rounds: dict[int, Round] = field(default_factory=dict)
+    verdicts: dict[BlockHash, bool] = field(default_factory=dict)
+    """Whether blocks above the tip are valid, as far as they were judged."""
+    timers: dict[ConsensusTimer, int] = field(default_factory=dict)
+    fetches: Fetches = field(default_factory=Fetches)
+    answers: Answers = field(default_factory=Answers)
+    accused: set[int] = field(default_factory=set)
+    unlogged: list[LogRecord] = field(default_factory=list)
+    """Certificates that must be durable no later than our next vote."""
+    records: list[LogRecord] = field(default_factory=list)
+    """What must be durable before the effects of this step."""
+    effects: list[Effect] = field(default_factory=list)
+    halted: HaltReason | None = None
+
+    @property
+    def finalized_view(self) -> int:
+        return 0 if self.finalization is None else self.finalization.view
+
+    @property
+    def finalized_block(self) -> BlockHash:
+        """The block of `finalization`; at the start of the chain, the genesis block."""
+        return block_hash(self.tip.header) if self.finalization is None else self.finalization.block
+
+    @property
+    def failed_views(self) -> int:
+        """How many views have passed since the one that was finalized last."""
+        return max(0, self.view - self.finalized_view - 1)
+
+    @property
+    def leader(self) -> int:
+        return self.electorate.leader(self.view)
+
+    @property
+    def is_leader(self) -> bool:
+        return self.leader == self.electorate.me
+
+    def round(self, view: int) -> Round:
+        """Return the round of a view that is not settled, a new one if need be."""
+        assert view > self.finalized_view
+        return self.rounds.setdefault(view, Round())
+
+    def parent(self, view: int) -> Parent | Gap:
+        """Return what a block of `view` must stand on: the newest notarized one below it.
+
+        Each view in between must be nullified. A view with both certificates counts as notarized.
+        """
+        for below in range(view - 1, self.finalized_view, -1):
+            known = self.rounds.get(below)
+            if known is None:
+                return Gap(below)
+            if known.notarization is not None:
+                return Parent(known.notarization.block, below)
+            if not known.is_nullified:
+                return Gap(below)
+        return Parent(self.finalized_block, self.finalized_view)
+
+    def missing(self, block: BlockHash) -> BlockHash | None:
+        """Return the body that one needs next to reach the tip from `block`, or `None`."""
+        tip = block_hash(self.tip.header)
+        for _ in range(UNFINALIZED_MAX):
+            if block == tip:
+                return None
+            body = self.application.block(block)
+            if body is None:
+                return block
+            if body.header.height <= self.tip.header.height:
+                return None
+            block = body.header.parent
+        return block
+
+    def is_valid(self, block: Block) -> bool:
+        """Say whether `block`, whose ancestors are all here, is valid; it is executed once."""
+        identifier = block_hash(block.header)
+        if identifier not in self.verdicts:
+            try:
+                self.application.validate(block)
+                self.verdicts[identifier] = True
+            except InvalidBlock:
+                self.verdicts[identifier] = False
+        return self.verdicts[identifier]
+
+    def broadcast(self, message: ConsensusMessage) -> None:
+        self.effects.append(Broadcast(message))
+
+    def send(self, to: MemberId, message: ConsensusMessage) -> None:
+        self.effects.append(Send(to, message))
+
+    def set_timer(self, kind: TimerKind, after: int) -> None:
+        timer = ConsensusTimer(kind, 0 if kind in OUTLIVES_VIEWS else self.view)
+        at = self.now.monotonic + after
+        if self.timers.get(timer) != at:
+            self.timers[timer] = at
+            self.effects.append(SetTimer(timer, at))
+
+    def is_set(self, kind: TimerKind) -> bool:
+        return ConsensusTimer(kind, 0 if kind in OUTLIVES_VIEWS else self.view) in self.timers
+
+    def cancel_timers(self, *kinds: TimerKind) -> None:
+        for timer in [timer for timer in self.timers if timer.kind in kinds]:
+            del self.timers[timer]
+            self.effects.append(CancelTimer(timer))
+
+    def halt(self, reason: HaltReason) -> None:
+        """Stop for good; what this step wanted besides is dropped."""
+        if self.halted is None:
+            self.halted = reason
+            self.effects[:] = [Halt(reason)]
+            self.records.clear()
