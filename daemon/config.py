@@ -103,22 +103,11 @@ class LimitsSection(Section, frozen=True):
     """Records that are sent or fetched at once."""
 
 
-class StorageSection(Section, frozen=True):
-    """Where the data lies, relative to the home folder unless it starts with a slash."""
-
-    chain: str = "chain"
-    votes: str = "votes"
-    vault: str = "vault"
-    keys: str = "keys"
-    logs: str = "logs"
-
-
 class Config(Section, frozen=True):
     node: NodeSection
     network: NetworkSection = NetworkSection()
     log: LogSection = msgspec.field(default_factory=LogSection)
     limits: LimitsSection = LimitsSection()
-    storage: StorageSection = StorageSection()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ Every line, ours or a library's, becomes one `LogEntry`: nothing about a patient
 `log_privacy`), repetitions folded (`log_folding`). It goes into a ring in memory, which `placet
 logs -f` follows, and through a bounded queue to the terminal and a rotating file (`log_sinks`).
 
-A component is the name of a logger without `daemon.`: `get_logger("swarm")` and a module that asks
-for its own name both log as `swarm`. Log an event's id as `correlation` and a member's as `peer`:
+A component is the name of a logger without `daemon.`: `structlog.get_logger("swarm")` and a module
+that asks for its own name both log as `swarm`. Log an event's id as `correlation` and a member's as `peer`:
 these two follow a matter across components and nodes.
 """
 
@@ -110,7 +110,7 @@ def open_logs(
 
 def get_logger(component: str) -> Any:
     """Return the structlog logger of a component; usable before the log is open."""
-    return structlog.get_logger(f"{OURS}.{component}")
+    return structlog.get_logger(component)
 
 
 class _Distributor(logging.Handler):
@@ -196,7 +196,7 @@ def _configure_structlog() -> None:
             _as_record,
         ],
         wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        logger_factory=_logger_of,
     )
 
 
@@ -207,8 +207,8 @@ def _as_record(_logger: Any, _method: str, event: structlog.typing.EventDict) ->
     return {"msg": text, "exc_info": exc_info, "extra": {"fields": event}}
 
 
-def _logger_of(component: str) -> logging.Logger:
-    if component.partition(".")[0] in LIBRARIES:
+def _logger_of(component: str = "") -> logging.Logger:
+    if _is_known(component):
         return logging.getLogger(component)
     return logging.getLogger(f"{OURS}.{component}" if component else OURS)
 
