@@ -9,7 +9,8 @@ Every hash has a domain: `digest("block", ...)` and `digest("event", ...)` never
 """
 
 from hashlib import blake2b, sha256
-from typing import Annotated, Any, TypeVar
+from types import UnionType
+from typing import Annotated, Any, TypeVar, overload
 
 import msgspec
 
@@ -52,12 +53,16 @@ def encode(message: Any) -> bytes:
     return _encoder.encode(message)
 
 
-def decode(data: bytes, expected: type[T], size_max: int = MESSAGE_SIZE_MAX) -> T:
+@overload
+def decode(data: bytes, expected: type[T], size_max: int = MESSAGE_SIZE_MAX) -> T: ...
+@overload
+def decode(data: bytes, expected: UnionType, size_max: int = MESSAGE_SIZE_MAX) -> Any: ...
+def decode(data: bytes, expected: Any, size_max: int = MESSAGE_SIZE_MAX) -> Any:
     """Parse `data` as `expected` (a message, or a union of them), or raise `DecodeError`."""
     if len(data) > size_max:
         raise DecodeError(f"{len(data)} bytes are more than {size_max}")
     try:
-        message: T = _decoder(expected).decode(data)
+        message = _decoder(expected).decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DecodeError(str(error)) from error
     if _encoder.encode(message) != data:

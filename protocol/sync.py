@@ -37,6 +37,7 @@ class Sync:
 
     height: int
     _claims: dict[MemberId, int] = field(default_factory=dict)
+    _failures: dict[MemberId, int] = field(default_factory=dict)
     _asked: MemberId | None = None
     _request: int = 0
 
@@ -61,14 +62,17 @@ class Sync:
         """Our own tip is now at `height`; the answer, if one was due, has come."""
         if height > self.height:
             self.height = height
+            if self._asked is not None:
+                self._failures.pop(self._asked, None)
             self._asked = None
         return self._ask()
 
     def failed(self, peer: MemberId) -> AskForRange | None:
-        """The peer's answer was no good: it must claim its height anew."""
+        """The peer's answer was no good, or did not come: it must claim its height anew."""
         self._claims.pop(peer, None)
         if self._asked == peer:
             self._asked = None
+            self._failures[peer] = self._failures.get(peer, 0) + 1
         return self._ask()
 
     def expired(self, timer: SyncTimer) -> AskForRange | None:
@@ -79,14 +83,17 @@ class Sync:
 
     def left(self, peer: MemberId) -> AskForRange | None:
         """The link to the peer is gone."""
-        return self.failed(peer)
+        asked = self.failed(peer)
+        self._failures.pop(peer, None)
+        return asked
 
     def _ask(self) -> AskForRange | None:
         if self._asked is not None:
             return None
-        peer = max(self._claims, key=lambda claimant: self._claims[claimant], default=None)
-        if peer is None or self._claims[peer] <= self.height:
+        ahead = [peer for peer, height in self._claims.items() if height > self.height]
+        if not ahead:
             return None
+        peer = min(ahead, key=lambda each: (self._failures.get(each, 0), -self._claims[each]))
         self._asked = peer
         self._request += 1
         last = min(self._claims[peer], self.height + BLOCKS_PER_RANGE_MAX)

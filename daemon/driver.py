@@ -1,0 +1,261 @@
+"""The one task that owns the core: it feeds inputs in and carries out what comes back.
+
+Effects are carried out strictly in their order. Votes are durable before they are sent; blocks are
+in the store before anybody is told that an event is final. If the vote log fails, the node stops
+voting and goes on as an observer: it would rather be silent than contradict itself.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import structlog
+import trio
+
+from daemon.receipts import Receipts
+from daemon.store import ChainStore
+from daemon.tables import put_peer_record
+from daemon.timers import Timers
+from daemon.vote_log import VoteLog, VoteLogFailed
+from protocol.codec import decode, encode
+from protocol.consensus import (
+    CancelTimer,
+    Halt,
+    Instant,
+    LogRecord,
+    Persist,
+    Persisted,
+    Started,
+    is_settled,
+)
+from protocol.core import Core
+from protocol.effects import (
+    Blame,
+    BlocksStored,
+    Effect,
+    Input,
+    MessageReceived,
+    RefuseEvents,
+    RememberPeer,
+    ScheduleTimer,
+    SendMessage,
+    SendRange,
+    StoreBlocks,
+    TimerFired,
+)
+from protocol.errors import DecodeError, ProtocolError
+from protocol.events import event_id
+from protocol.identity import MemberId, short
+from protocol.messages import PeerMessage, Proposal
+from protocol.votes import Certificate, Vote
+
+INPUTS_MAX = 256
+"""How many inputs may wait; whoever brings more has to wait too."""
+
+RANGE_SIZE_MAX = 2 * 1024 * 1024
+"""The largest answer to a question for blocks, in bytes."""
+
+RANGES_MAX = 16
+"""How many such answers may be under way, one per peer."""
+
+VOTE_LOG_SIZE_MAX = 8 * 1024 * 1024
+"""When the vote log is pruned, in bytes."""
+
+CLOCK_DIFFERENCE_MAX = 60_000
+"""How far block time and ours may be apart before we say so, in milliseconds."""
+
+log = structlog.get_logger("core")
+
+SendFrame = Callable[[MemberId, bytes, bool], bool]
+"""Queue a frame for a member, urgent or not; says whether there was room."""
+
+BlamePeer = Callable[[MemberId, ProtocolError], None]
+
+PromptEffect = SendMessage | ScheduleTimer | CancelTimer | SendRange | RefuseEvents | Blame | Halt
+"""Effects that need no waiting."""
+
+
+class Driver:
+    """Runs a core over a store, a vote log and the links to other members."""
+
+    def __init__(
+        self,
+        *,
+        core: Core,
+        store: ChainStore,
+        vote_log: VoteLog[LogRecord] | None,
+        send_frame: SendFrame,
+        blame: BlamePeer,
+    ) -> None:
+        self.core = core
+        self.receipts = Receipts()
+        self.halted: str | None = None
+        """Why the node does not vote any more, if that is so."""
+        self._store = store
+        self._vote_log = vote_log
+        self._vote_log_limit = VOTE_LOG_SIZE_MAX
+        self._send_frame = send_frame
+        self._blame = blame
+        self._timers = Timers()
+        self._inputs_in, self._inputs_out = trio.open_memory_channel[Input](INPUTS_MAX)
+        self._ranges: dict[MemberId, None] = {}
+        self._nursery: trio.Nursery | None = None
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Drive the core until cancelled. Raises `StoreFull` or another error of the store."""
+        async with trio.open_nursery() as self._nursery:
+            await self._feed(Started())
+            task_status.started()
+            while True:
+                await self._feed(await self._next_input())
+
+    async def put(self, input: Input) -> None:
+        """Hand an input over; wait while too many wait already."""
+        await self._inputs_in.send(input)
+
+    async def receive_frame(self, sender: MemberId, frame: bytes) -> None:
+        """Hand over what a member sent. What cannot be decoded is blamed on it."""
+        try:
+            message = decode(frame, PeerMessage)
+        except DecodeError as error:
+            self._blame(sender, error)
+            return
+        await self.put(MessageReceived(sender, message))
+
+    async def _next_input(self) -> Input:
+        timer = self._timers.take_due(now().monotonic)
+        if timer is not None:
+            await trio.lowlevel.checkpoint()
+            return TimerFired(timer)
+        at = self._timers.next_at
+        with trio.move_on_at(float("inf") if at is None else at / 1000):
+            return await self._inputs_out.receive()
+        return await self._next_input()
+
+    async def _feed(self, input: Input) -> None:
+        """Step the core until it wants nothing more from us."""
+        inputs = deque([input])
+        while inputs:
+            for effect in self.core.step(now(), inputs.popleft()):
+                inputs.extend(await self._carry_out(effect))
+
+    async def _carry_out(self, effect: Effect) -> Sequence[Input]:
+        """Do what the core wants, and return what it should hear about it."""
+        match effect:
+            case Persist(records):
+                return await self._persist(records)
+            case StoreBlocks():
+                return await self._store_blocks(effect)
+            case RememberPeer(record):
+                await trio.to_thread.run_sync(put_peer_record, self._store, record)
+            case _:
+                self._carry_out_at_once(effect)
+        return ()
+
+    def _carry_out_at_once(self, effect: PromptEffect) -> None:
+        match effect:
+            case SendMessage():
+                self._send(effect)
+            case ScheduleTimer(timer, at):
+                self._timers.schedule(timer, at)
+            case CancelTimer(timer):
+                self._timers.cancel(timer)
+            case SendRange():
+                self._start_range(effect)
+            case RefuseEvents():
+                self._refuse(effect)
+            case Blame(peer, error):
+                self._blame(peer, error)
+            case Halt(reason):
+                self._stop_voting(reason.value)
+
+    def _refuse(self, effect: RefuseEvents) -> None:
+        for event, error in effect.refusals:
+            log.info("event-refused", event=short(event), reason=error.code)
+            self.receipts.refused(event, error)
+
+    def _send(self, effect: SendMessage) -> None:
+        if self.halted is not None and isinstance(effect.message, Vote | Proposal | Certificate):
+            return
+        frame = encode(effect.message)
+        for recipient in effect.recipients:
+            self._send_frame(recipient, frame, effect.is_urgent)
+
+    async def _persist(self, records: tuple[LogRecord, ...]) -> Sequence[Input]:
+        if self._vote_log is None or self.halted is not None:
+            return ()
+        try:
+            await trio.to_thread.run_sync(self._vote_log.append, records)
+        except VoteLogFailed as error:
+            self._stop_voting(str(error))
+            return ()
+        return (Persisted(records),)
+
+    def _stop_voting(self, reason: str) -> None:
+        """Never vote again in this run; what was decided before stays decided."""
+        if self.halted is None:
+            log.error("voting-stopped", reason=reason)
+        self.halted = reason
+        self.core.consensus = None
+
+    async def _store_blocks(self, effect: StoreBlocks) -> Sequence[Input]:
+        finalization = effect.finalization
+        await trio.to_thread.run_sync(
+            self._store.append,
+            finalization.blocks,
+            effect.certificate,
+            finalization.changes,
+            finalization.digest.encode(),
+        )
+        events = [
+            (event_id(signed.event, self.core.network), block.header.height)
+            for block in finalization.blocks
+            for signed in block.events
+        ]
+        self.receipts.stored(finalization.blocks, events)
+        self._report(effect)
+        await self._prune_vote_log(effect.certificate.view)
+        return (BlocksStored(finalization.blocks[-1].header.height),)
+
+    def _report(self, effect: StoreBlocks) -> None:
+        for block in effect.finalization.blocks:
+            header = block.header
+            log.info("block-final", height=header.height, events=header.event_count)
+        difference = now().wall - header.timestamp
+        if -difference > CLOCK_DIFFERENCE_MAX:
+            log.warning("clock-is-behind", seconds=-difference // 1000)
+
+    async def _prune_vote_log(self, finalized_view: int) -> None:
+        """Forget votes of views that are settled, once the log has grown (W7)."""
+        if self._vote_log is None or self._vote_log.size < self._vote_log_limit:
+            return
+        try:
+            await trio.to_thread.run_sync(
+                self._vote_log.prune, lambda record: not is_settled(record, finalized_view)
+            )
+        except VoteLogFailed as error:
+            self._stop_voting(str(error))
+        self._vote_log_limit = 2 * self._vote_log.size + VOTE_LOG_SIZE_MAX
+
+    def _start_range(self, effect: SendRange) -> None:
+        """Answer one question per peer at a time; what comes in between is not answered."""
+        if effect.peer in self._ranges or len(self._ranges) >= RANGES_MAX:
+            return
+        assert self._nursery is not None
+        self._ranges[effect.peer] = None
+        self._nursery.start_soon(self._send_range, effect)
+
+    async def _send_range(self, effect: SendRange) -> None:
+        try:
+            answer = await trio.to_thread.run_sync(
+                self._store.finalized_range, effect.first, effect.last, RANGE_SIZE_MAX
+            )
+            if answer is not None:
+                self._send_frame(effect.peer, encode(answer), False)
+        finally:
+            del self._ranges[effect.peer]
+
+
+def now() -> Instant:
+    """Return the time: the monotonic clock is trio's, so tests may run it faster."""
+    return Instant(monotonic=int(trio.current_time() * 1000), wall=time.time_ns() // 1_000_000)

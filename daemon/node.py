@@ -1,0 +1,310 @@
+"""A node: all parts of the daemon, put together in one nursery.
+
+    transport ── swarm ──┐                 ┌── store (LevelDB), vote log
+                         ├── driver: core ─┤
+    control, librarian ──┘                 └── receipts: who waits for which event
+
+`open_node` opens what is on the disk, in an order in which each part finds what it needs, and
+`Node.run` runs the rest. If one part fails, all stop, and the process ends with that error.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import structlog
+import trio
+
+from daemon.blame import Blames
+from daemon.config import Config
+from daemon.driver import Driver, now
+from daemon.errors import DaemonError, Exit
+from daemon.home import Home
+from daemon.keystore import NodeKeys
+from daemon.membership import Membership, changes_members
+from daemon.neighbour import LinkDown, LinkUp
+from daemon.receipts import Receipt
+from daemon.store import ChainStore
+from daemon.swarm import Swarm
+from daemon.tables import peer_records
+from daemon.transport import Stream, Transport
+from daemon.vault import Vault
+from daemon.vote_log import VoteLog, VoteLogCorrupt
+from protocol.blocks import genesis_block
+from protocol.consensus import LogRecord
+from protocol.core import Core
+from protocol.digest import StateDigest
+from protocol.effects import EventsSubmitted, PeerConnected, PeerDisconnected, PeerRecordIssued
+from protocol.errors import ProtocolError
+from protocol.events import ConsentId, SignedEvent, event_id
+from protocol.genesis import Genesis, Member, network_id
+from protocol.identity import MemberId, SigningKey, SubjectId, short
+from protocol.kem import KemPrivateKey
+from protocol.ledger import genesis_changes
+from protocol.messages import ADDRESSES_MAX, sign_peer_record
+from protocol.origin import Origin
+from protocol.state import StateView, subject_entry
+
+NEIGHBOURS_MAX = 8
+"""How many others a member that is no authority keeps links to."""
+
+SUBMISSION_SECONDS_MAX = 30
+"""How long a submission may wait to become final before its caller is told that it still waits."""
+
+CONNECT_SECONDS_MAX = 10
+
+JOIN_PROTOCOL = "/placet/join/1"
+
+log = structlog.get_logger("node")
+
+
+class NotFinalInTime(DaemonError):
+    """The event is under way, but too few authorities are there to make it final now."""
+
+    code = "not-final-in-time"
+    exit_code = Exit.TRY_AGAIN
+    next_step = "It will become final when enough authorities are back. See: placet status"
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The keys of a node, ready for use."""
+
+    signing: SigningKey
+    voting: SigningKey
+    officer: SigningKey
+    kem: tuple[KemPrivateKey, ...]
+
+    @classmethod
+    def of(cls, keys: NodeKeys) -> "Secrets":
+        return cls(
+            signing=SigningKey(keys.signing_seed),
+            voting=SigningKey(keys.voting_seed),
+            officer=SigningKey(keys.officer_seed),
+            kem=tuple(KemPrivateKey(seed) for seed in keys.kem_seeds),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Disk:
+    """What a node has open on the disk."""
+
+    home: Home
+    store: ChainStore
+    vote_log: VoteLog[LogRecord] | None
+    vault: Vault
+
+
+class Node:
+    """One member's part in the network. Everything ends with `run`."""
+
+    def __init__(self, *, config: Config, genesis: Genesis, keys: NodeKeys, disk: Disk) -> None:
+        self.config = config
+        self.genesis = genesis
+        self.network = network_id(genesis)
+        self.keys = Secrets.of(keys)
+        self.me: MemberId = self.keys.signing.public
+        self.home = disk.home
+        self.store = disk.store
+        self.vault = disk.vault
+        self.core = Core(self._origin(disk))
+        self.members = Membership(self.store)
+        self.blames = Blames()
+        self.transport = Transport(
+            seed=keys.signing_seed,
+            listen=config.network.listen,
+            admit=self._is_welcome,
+            open_protocols=frozenset({JOIN_PROTOCOL}),
+        )
+        self.swarm = Swarm(self.transport, me=self.me, wanted=self.wanted)
+        self.driver = Driver(
+            core=self.core,
+            store=self.store,
+            vote_log=disk.vote_log,
+            send_frame=lambda member, frame, urgent: self.swarm.send(member, frame, urgent=urgent),
+            blame=self._blame,
+        )
+        self.found_addresses: dict[MemberId, tuple[str, ...]] = {}
+        """What mDNS and the configuration say, besides the signed peer records."""
+        self.stopping = trio.Event()
+        self._nursery: trio.Nursery | None = None
+
+    @property
+    def is_authority(self) -> bool:
+        return any(authority.member == self.me for authority in self.genesis.authorities)
+
+    @property
+    def state(self) -> StateView:
+        """The state after the newest final block."""
+        return self.core.state
+
+    def now(self) -> int:
+        """Return wall time in milliseconds."""
+        return now().wall
+
+    def member(self, member: MemberId) -> Member | None:
+        return self.members.get(member)
+
+    def is_withdrawn(self, consent: ConsentId) -> bool:
+        """Say whether a good withdrawal was seen that is not final yet; it counts at once."""
+        return self.core.is_withdrawn(consent)
+
+    def next_counter(self, subject: SubjectId) -> int:
+        """Return the counter of the next disclosure, after the final and the pending ones."""
+        entry = subject_entry(self.state, subject)
+        final = 0 if entry is None else entry.disclosure_count
+        return final + self.core.mempool.pending_disclosures(subject) + 1
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Take part in the network until cancelled, or until `stopping` is set."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            await nursery.start(self.transport.run)
+            await nursery.start(self.swarm.run)
+            await nursery.start(self.driver.run)
+            nursery.start_soon(self._receive_frames)
+            nursery.start_soon(self._follow_links)
+            await nursery.start(self._follow_blocks)
+            await self._tell_addresses()
+            log.info(
+                "node-started",
+                member=short(self.me),
+                network=short(self.network),
+                height=self.core.chain.height,
+                votes=self.core.consensus is not None,
+            )
+            task_status.started()
+            await self.stopping.wait()
+            log.info("node-stops", height=self.core.chain.height)
+            nursery.cancel_scope.cancel()
+
+    async def submit(self, signed: SignedEvent) -> Receipt:
+        """Bring an event onto the chain, and return when it is final and stored here.
+
+        Raises the `ProtocolError` for which the network refuses it, or `NotFinalInTime`.
+        """
+        identifier = event_id(signed.event, self.network)
+        with self.driver.receipts.waiting(identifier) as waiter:
+            await self.driver.put(EventsSubmitted((signed,)))
+            with trio.move_on_after(SUBMISSION_SECONDS_MAX):
+                return await waiter.wait()
+        raise NotFinalInTime(f"event {short(identifier)} is not final yet")
+
+    async def open_stream(self, member: MemberId, protocol: str) -> Stream:
+        """Return a stream to `member`, to whom we connect if need be. Raises `Unreachable`."""
+        if member not in self.transport.connected():
+            with trio.fail_after(CONNECT_SECONDS_MAX):
+                await self.transport.connect(member, self.addresses(member))
+        return await self.transport.open_stream(member, protocol)
+
+    def addresses(self, member: MemberId) -> tuple[str, ...]:
+        """Return where `member` may be reached, the most trustworthy address first."""
+        signed = self.core.directory.addresses(member)
+        others = self.found_addresses.get(member, ())
+        return (*signed, *(address for address in others if address not in signed))
+
+    def wanted(self) -> Mapping[MemberId, tuple[str, ...]]:
+        """Return whom we want as neighbours: the authorities, then some others near to us."""
+        authorities = [authority.member for authority in self.genesis.authorities]
+        others = [] if self.is_authority else self._nearest_others(authorities)
+        chosen = authorities if self.is_authority else (authorities + others)[:NEIGHBOURS_MAX]
+        return {member: self.addresses(member) for member in chosen if member != self.me}
+
+    def _nearest_others(self, authorities: list[MemberId]) -> list[MemberId]:
+        mine = int.from_bytes(self.me, "big")
+        ids = [each.id for each in self.members.all() if each.id not in authorities]
+        return sorted(ids, key=lambda each: int.from_bytes(each, "big") ^ mine)
+
+    def _is_welcome(self, member: MemberId) -> bool:
+        return member in self.members and not self.blames.is_banned(member)
+
+    def _blame(self, peer: MemberId, error: ProtocolError) -> None:
+        if self.blames.note(peer, error) and self._nursery is not None:
+            self._nursery.start_soon(self.transport.disconnect, peer)
+
+    async def _receive_frames(self) -> None:
+        async for sender, frame in self.swarm.inbox:
+            await self.driver.receive_frame(sender, frame)
+
+    async def _follow_links(self) -> None:
+        async for change in self.swarm.changes:
+            match change:
+                case LinkUp(member):
+                    await self.driver.put(PeerConnected(member))
+                case LinkDown(member):
+                    await self.driver.put(PeerDisconnected(member))
+
+    async def _follow_blocks(
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Let membership follow the chain; a member that was removed loses its connection."""
+        while True:
+            async with self.driver.receipts.subscription() as blocks:
+                await self._read_members()
+                task_status.started()
+                task_status = trio.TASK_STATUS_IGNORED
+                async for block in blocks:
+                    if changes_members(block):
+                        await self._read_members()
+
+    async def _read_members(self) -> None:
+        self.members.read(self.store)
+        for member in self.transport.connected():
+            if not self._is_welcome(member):
+                await self.transport.disconnect(member)
+
+    async def _tell_addresses(self) -> None:
+        """Sign and gossip where we are; nothing if nobody can reach us there."""
+        addresses = self.config.network.announce or self.transport.addresses
+        record = sign_peer_record(
+            self.keys.signing, self.network, self.now(), tuple(addresses)[:ADDRESSES_MAX]
+        )
+        await self.driver.put(PeerRecordIssued(record))
+
+    def _origin(self, disk: Disk) -> Origin:
+        store = disk.store
+        return Origin(
+            genesis=self.genesis,
+            key=self.keys.signing,
+            voting_key=None if disk.vote_log is None else self.keys.voting,
+            head=store.head,
+            certificate=store.certificate(store.height),
+            state=store,
+            digest=StateDigest.decode(store.digest),
+            log=() if disk.vote_log is None else disk.vote_log.replayed,
+            peer_records=peer_records(store),
+            sequence=self.now(),
+        )
+
+
+@contextmanager
+def open_disk(home: Home, genesis: Genesis, keys: NodeKeys) -> Iterator[Disk]:
+    """Lock the home and open all that is in it. Raises the `DaemonError` of the part that fails."""
+    network = network_id(genesis)
+    with ExitStack() as stack:
+        stack.enter_context(home.locked())
+        store = stack.enter_context(ChainStore.open(home.chain, network))
+        if store.is_new:
+            changes = genesis_changes(genesis)
+            digest = StateDigest().updated({}, changes)
+            store.begin(genesis_block(genesis, digest.root), changes, digest.encode())
+        yield Disk(
+            home=home,
+            store=store,
+            vote_log=_open_vote_log(stack, home, genesis, keys),
+            vault=Vault(home.vault, keys.vault_master),
+        )
+
+
+def _open_vote_log(
+    stack: ExitStack, home: Home, genesis: Genesis, keys: NodeKeys
+) -> VoteLog[LogRecord] | None:
+    """Return the vote log of an authority; without a good one the node only observes."""
+    me = SigningKey(keys.signing_seed).public
+    if not any(authority.member == me for authority in genesis.authorities):
+        return None
+    try:
+        return stack.enter_context(VoteLog.open(home.votes, network_id(genesis), LogRecord))
+    except VoteLogCorrupt as error:
+        log.error("vote-log-damaged", reason=str(error), next_step=error.next_step)
+        return None

@@ -1,0 +1,300 @@
+"""The chain as one node holds it: the finalized head, and the blocks that may follow it.
+
+Above the finalized state, which the driver stores, each block that was executed has an overlay
+with what it changed. So a leader builds on a block that is not final yet, and a voter knows the
+state after a proposal before it votes. Finalizing keeps one branch and drops the others.
+
+What `validate` decides is a function of the block, its parent's state and the genesis: no clock,
+no configuration, no order of arrival (see docs/protocol.md, "Valid blocks").
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from protocol.blocks import (
+    BLOCK_SIZE_MAX,
+    EVENTS_PER_BLOCK_MAX,
+    Block,
+    BlockHash,
+    Header,
+    block_hash,
+    compute_events_root,
+    validate_block_form,
+)
+from protocol.consensus import may_be_empty
+from protocol.context import Context
+from protocol.digest import StateDigest
+from protocol.errors import InvalidBlock, InvalidEvent
+from protocol.events import EventId
+from protocol.genesis import PROTOCOL_VERSION, Genesis, authorities_hash, network_id
+from protocol.identity import Verifier
+from protocol.ledger import Execution, execute, select_events
+from protocol.mempool import Mempool
+from protocol.state import Changes, Overlay, StateView
+from protocol.votes import NO_BLOCK
+
+BODIES_MAX = 512
+"""How many blocks that are not final are kept; the oldest goes first."""
+
+HEADER_RESERVE = 1_024
+"""Bytes of `BLOCK_SIZE_MAX` that a leader leaves for the header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """A block with the state after it."""
+
+    block: Block
+    hash: BlockHash
+    event_ids: frozenset[EventId]
+    state: Overlay
+    digest: StateDigest
+
+
+@dataclass(frozen=True, slots=True)
+class Finalization:
+    """What the driver stores, all at once: consecutive blocks and all that they changed."""
+
+    blocks: tuple[Block, ...]
+    event_ids: frozenset[EventId]
+    changes: Changes
+    digest: StateDigest
+
+
+class Chain:
+    """The finalized head and the tree of blocks above it."""
+
+    def __init__(
+        self,
+        *,
+        genesis: Genesis,
+        head: Block,
+        state: StateView,
+        digest: StateDigest,
+        mempool: Mempool,
+        verifier: Verifier,
+    ) -> None:
+        self.head = head
+        self.head_hash = block_hash(head.header)
+        self.mempool = mempool
+        self._genesis = genesis
+        self._network = network_id(genesis)
+        self._authorities = authorities_hash(0, genesis.authorities)
+        self._verifier = verifier
+        self._stored = state
+        self._finalizations: deque[Finalization] = deque()
+        self._bodies: dict[BlockHash, Block] = {}
+        self._executed: dict[BlockHash, Executed] = {
+            self.head_hash: Executed(head, self.head_hash, frozenset(), Overlay(state), digest)
+        }
+
+    @property
+    def height(self) -> int:
+        return self.head.header.height
+
+    @property
+    def state(self) -> StateView:
+        """The state after the finalized head."""
+        return self._executed[self.head_hash].state
+
+    def context(self, *, height: int, timestamp: int) -> Context:
+        return Context(
+            network=self._network, genesis=self._genesis, height=height, timestamp=timestamp
+        )
+
+    def block(self, hash: BlockHash) -> Block | None:  # noqa: A002
+        """Return the head or a block above it, if its body is here."""
+        executed = self._executed.get(hash)
+        return executed.block if executed is not None else self._bodies.get(hash)
+
+    def keep(self, block: Block) -> None:
+        """Remember a body. Nothing is known about its validity."""
+        if block.header.height <= self.height:
+            return
+        self._bodies.setdefault(block_hash(block.header), block)
+        if len(self._bodies) > BODIES_MAX:
+            del self._bodies[next(iter(self._bodies))]
+
+    def is_wanted(self, parent: BlockHash) -> bool:
+        """Say whether pending events wait that are not in `parent` or its ancestors already."""
+        included = self._included(parent)
+        return any(identifier not in included for identifier in self.mempool.ids())
+
+    def build(  # noqa: PLR0913
+        self,
+        *,
+        parent: BlockHash,
+        epoch: int,
+        view: int,
+        parent_view: int,
+        proposer: int,
+        timestamp: int,
+        may_be_empty: bool,
+    ) -> Block | None:
+        """Return a valid block on `parent` with pending events, or `None` if there is nothing.
+
+        The bodies of `parent` and of its ancestors are here.
+        """
+        above = self._execute_known(parent)
+        context = self.context(height=above.block.header.height + 1, timestamp=timestamp)
+        included = self._included(parent)
+        events = select_events(
+            above.state,
+            [
+                signed
+                for identifier, signed in self.mempool.candidates()
+                if identifier not in included
+            ],
+            context,
+            self._verifier,
+            count_max=EVENTS_PER_BLOCK_MAX,
+            size_max=BLOCK_SIZE_MAX - HEADER_RESERVE,
+        )
+        if not events and not may_be_empty:
+            return None
+        execution = execute(above.state, above.digest, events, context, self._verifier)
+        header = Header(
+            version=PROTOCOL_VERSION,
+            network=self._network,
+            epoch=epoch,
+            view=view,
+            height=context.height,
+            parent=parent,
+            parent_view=parent_view,
+            timestamp=timestamp,
+            proposer=proposer,
+            is_tail=False,
+            event_count=len(events),
+            events_root=compute_events_root(tuple(events)),
+            state_digest=execution.digest.root,
+            authorities=self._authorities,
+            next_authorities=NO_BLOCK,
+        )
+        block = Block(header=header, events=tuple(events))
+        self._add(block, above, execution)
+        return block
+
+    def validate(self, block: Block) -> None:
+        """Execute the block, all of whose ancestors are here. Raises `InvalidBlock`."""
+        if block_hash(block.header) in self._executed:
+            return
+        above = self._execute_known(block.header.parent)
+        self._execute(block, above)
+
+    def finalize(self, blocks: Iterable[Block]) -> None:
+        """Make consecutive blocks on top of the head final, and forget all other branches.
+
+        What is to be stored waits in `take_finalization`. Raises `InvalidBlock` if a block is not
+        valid: then a quorum agreed on what we cannot follow, and nothing is changed.
+        """
+        finalized = tuple(blocks)
+        for block in finalized:
+            self.validate(block)
+        changes: Changes = {}
+        ids: set[EventId] = set()
+        for block in finalized:
+            assert block.header.parent == self.head_hash, "finalized blocks are consecutive"
+            executed = self._executed[block_hash(block.header)]
+            changes.update(executed.state.changes)
+            ids |= executed.event_ids
+            self.head, self.head_hash = block, executed.hash
+        self._drop_other_branches()
+        self.mempool.remove(ids)
+        digest = self._executed[self.head_hash].digest
+        self._finalizations.append(Finalization(finalized, frozenset(ids), changes, digest))
+
+    def take_finalization(self) -> Finalization:
+        """Return the oldest finalization that the driver was not told of yet."""
+        return self._finalizations.popleft()
+
+    def stored(self, height: int) -> None:
+        """The driver has stored all up to `height`: read it there from now on."""
+        if height < self.height:
+            return
+        assert height == self.height, "nothing is stored before it is final"
+        head = self._executed[self.head_hash]
+        self._executed[self.head_hash] = Executed(
+            head.block, head.hash, head.event_ids, Overlay(self._stored), head.digest
+        )
+        for executed in self._executed.values():
+            if executed.state.parent is head.state:
+                executed.state.parent = self._executed[self.head_hash].state
+
+    def _execute_known(self, hash: BlockHash) -> Executed:  # noqa: A002
+        """Return the block executed, and execute its ancestors first where that is left to do."""
+        path: list[Block] = []
+        while (above := self._executed.get(hash)) is None:
+            path.append(self._bodies[hash])
+            hash = path[-1].header.parent  # noqa: A001
+        for block in reversed(path):
+            above = self._execute(block, above)
+        return above
+
+    def _execute(self, block: Block, above: Executed) -> Executed:
+        header = block.header
+        self._validate_header(header, above)
+        validate_block_form(block)
+        context = self.context(height=header.height, timestamp=header.timestamp)
+        try:
+            execution = execute(above.state, above.digest, block.events, context, self._verifier)
+        except InvalidEvent as error:
+            raise InvalidBlock(
+                f"an event of block {header.height} is not valid: {error}"
+            ) from error
+        if execution.digest.root != header.state_digest:
+            raise InvalidBlock(f"block {header.height} names another state than it leads to")
+        return self._add(block, above, execution)
+
+    def _validate_header(self, header: Header, above: Executed) -> None:
+        parent = above.block.header
+        if header.network != self._network:
+            raise InvalidBlock("the block belongs to another network")
+        if header.height != parent.height + 1:
+            raise InvalidBlock(f"height {header.height} does not follow {parent.height}")
+        if header.timestamp <= parent.timestamp:
+            raise InvalidBlock("the block is not later than its parent")
+        if header.parent_view != parent.view or header.view <= parent.view:
+            raise InvalidBlock("the views of block and parent do not fit")
+        if (header.authorities, header.next_authorities) != (self._authorities, NO_BLOCK):
+            raise InvalidBlock("the block names other authorities")
+        if header.is_tail:
+            raise InvalidBlock("there is no epoch to end")
+        if header.event_count == 0 and not may_be_empty(parent, header.view):
+            raise InvalidBlock("two empty blocks stand in adjacent views")
+
+    def _add(self, block: Block, above: Executed, execution: Execution) -> Executed:
+        state = Overlay(above.state)
+        state.apply(execution.changes)
+        executed = Executed(
+            block=block,
+            hash=block_hash(block.header),
+            event_ids=frozenset(execution.event_ids),
+            state=state,
+            digest=execution.digest,
+        )
+        self._bodies.pop(executed.hash, None)
+        self._executed[executed.hash] = executed
+        return executed
+
+    def _included(self, hash: BlockHash) -> set[EventId]:  # noqa: A002
+        """Return the ids of all events in the block and its ancestors above the head."""
+        included: set[EventId] = set()
+        for executed in self._branch(hash):
+            included |= executed.event_ids
+        return included
+
+    def _branch(self, hash: BlockHash) -> Iterator[Executed]:  # noqa: A002
+        while hash != self.head_hash and (executed := self._executed.get(hash)) is not None:
+            yield executed
+            hash = executed.block.header.parent  # noqa: A001
+
+    def _drop_other_branches(self) -> None:
+        """Keep the head, and what was executed on top of it."""
+        kept = {self.head_hash: self._executed[self.head_hash]}
+        for executed in sorted(self._executed.values(), key=lambda each: each.block.header.height):
+            if executed.block.header.parent in kept:
+                kept[executed.hash] = executed
+        self._executed = kept
+        for hash_ in [h for h, b in self._bodies.items() if b.header.height <= self.height]:
+            del self._bodies[hash_]

@@ -1,0 +1,163 @@
+"""What goes into the core of a node, and what comes out.
+
+Inputs are in the past tense, effects are orders. `Started`, `Persisted`, `Persist`, `SetTimer`,
+`CancelTimer`, `Halt` and `Instant` are those of consensus.
+"""
+
+from dataclasses import dataclass, field
+
+from protocol.chain import Finalization
+from protocol.consensus import (
+    CancelTimer,
+    ConsensusTimer,
+    Halt,
+    Persist,
+    Persisted,
+    Started,
+)
+from protocol.errors import ProtocolError
+from protocol.events import SignedEvent
+from protocol.gossip import GossipTimer
+from protocol.identity import MemberId
+from protocol.mempool import Refusal
+from protocol.messages import PeerMessage, PeerRecord
+from protocol.submissions import SubmissionTimer
+from protocol.sync import SyncTimer
+from protocol.votes import Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatTimer:
+    """It is time to tell the neighbours where we stand."""
+
+
+Timer = ConsensusTimer | GossipTimer | SubmissionTimer | SyncTimer | HeartbeatTimer
+
+
+@dataclass(frozen=True, slots=True)
+class PeerConnected:
+    """A link to another member is usable both ways."""
+
+    peer: MemberId
+
+
+@dataclass(frozen=True, slots=True)
+class PeerDisconnected:
+    peer: MemberId
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived:
+    """A member said something on its link. The sender is authentic, the content is not checked."""
+
+    sender: MemberId
+    message: PeerMessage
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    timer: Timer
+
+
+@dataclass(frozen=True, slots=True)
+class EventsSubmitted:
+    """Somebody on our side wants these on the chain."""
+
+    events: tuple[SignedEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlocksStored:
+    """All blocks up to `height`, and the state after them, can be read where they are stored."""
+
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRecordIssued:
+    """Our own addresses are known, or have changed."""
+
+    record: PeerRecord
+
+
+Input = (
+    Started
+    | PeerConnected
+    | PeerDisconnected
+    | MessageReceived
+    | TimerFired
+    | EventsSubmitted
+    | Persisted
+    | BlocksStored
+    | PeerRecordIssued
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SendMessage:
+    """Send to each of `recipients`, without waiting for any; urgent ones overtake the others."""
+
+    recipients: tuple[MemberId, ...]
+    message: PeerMessage
+    is_urgent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleTimer:
+    """Come back with `TimerFired(timer)` at a monotonic time; the same timer is set but once."""
+
+    timer: Timer
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreBlocks:
+    """Store all of it at once and durably, then say `BlocksStored`; then tell who waits for it."""
+
+    finalization: Finalization = field(repr=False)
+    certificate: Certificate = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SendRange:
+    """Answer `peer` with stored, finalized blocks from `first` to `last`, or some of them."""
+
+    peer: MemberId
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseEvents:
+    """These will not enter the chain, and why. Whoever submitted them should hear it."""
+
+    refusals: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RememberPeer:
+    """Keep a peer record for the next start."""
+
+    record: PeerRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """The peer sent what no honest node sends."""
+
+    peer: MemberId
+    error: ProtocolError
+
+
+Effect = (
+    Persist
+    | SendMessage
+    | ScheduleTimer
+    | CancelTimer
+    | StoreBlocks
+    | SendRange
+    | RefuseEvents
+    | RememberPeer
+    | Blame
+    | Halt
+)

@@ -1,0 +1,54 @@
+"""What a node starts from: its keys, and what was durable when it last stopped."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from protocol.blocks import Block
+from protocol.chain import Chain
+from protocol.consensus import Consensus, LogRecord
+from protocol.digest import StateDigest
+from protocol.genesis import Genesis
+from protocol.identity import NetworkId, SigningKey, Verifier
+from protocol.messages import PeerRecord
+from protocol.state import StateView
+from protocol.votes import Certificate
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """What a core starts from: keys, and what was durable when the node last stopped."""
+
+    genesis: Genesis
+    key: SigningKey
+    voting_key: SigningKey | None
+    """`None` for a member that is no authority, or must not vote."""
+    head: Block
+    certificate: Certificate | None
+    """The finalization of the head; `None` at the genesis."""
+    state: StateView
+    digest: StateDigest
+    log: Sequence[LogRecord] = ()
+    peer_records: Sequence[PeerRecord] = ()
+    sequence: int
+    """Of bundles: greater than any before, such as a clock gives."""
+    verifier: Verifier = field(default_factory=Verifier)
+
+
+def make_consensus(origin: Origin, network: NetworkId, chain: Chain) -> Consensus | None:
+    """Return the consensus machine of an authority that may vote, else `None`."""
+    if origin.voting_key is None:
+        return None
+    for index, authority in enumerate(origin.genesis.authorities):
+        if authority.member == origin.key.public:
+            assert authority.voting_key == origin.voting_key.public
+            return Consensus(
+                genesis=origin.genesis,
+                network=network,
+                me=index,
+                key=origin.voting_key,
+                application=chain,
+                verifier=origin.verifier,
+                log=origin.log,
+                tip=(origin.head, origin.certificate),
+            )
+    return None
