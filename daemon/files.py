@@ -110,10 +110,10 @@ def overwrite_file(path: Path) -> None:
     The file system and the disk may keep the old blocks all the same: flash spreads writes, and a
     snapshot is a copy. So nothing may rest on this alone; see `vault_keys`.
     """
-    with path.open("r+b", buffering=0) as file:
-        left = os.fstat(file.fileno()).st_size
-        while left > 0:
-            left -= file.write(bytes(min(left, OVERWRITE_SIZE)))
+    with path.open("r+b") as file:
+        size = os.fstat(file.fileno()).st_size
+        for start in range(0, size, OVERWRITE_SIZE):
+            file.write(bytes(min(OVERWRITE_SIZE, size - start)))
         sync_file(file)
     path.unlink()
     sync_folder(path.parent)
