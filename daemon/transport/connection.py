@@ -17,7 +17,8 @@ from daemon.transport.noise import NOISE_PROTOCOL, NoiseHandshake, NoiseSession
 from daemon.transport.yamux import YAMUX_PROTOCOL, Yamux, YamuxLimits
 from protocol.identity import MemberId
 
-SOCKET_READ_SIZE = 256 * 1024
+SOCKET_READ_SIZE = 64 * 1024
+"""Bytes taken from a socket at once: a peer keeps us busy for a few milliseconds at most."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,7 +1,7 @@
 """Messages on a stream: each is one MessagePack `bin` object, and nothing else is one.
 
-A `bin` object starts with its length, so it needs no framing besides. Every other type, and every
-object beyond the limit, is refused before its bytes are kept.
+A `bin` object starts with its length, so it needs no framing besides. Every other type is refused
+by its first byte, and no object keeps more than the limit in memory.
 """
 
 from collections import deque
@@ -50,21 +50,21 @@ class FrameDecoder:
         A decoder that raised is of no use any more: nobody can tell where the next frame starts.
         """
         view = memoryview(data)
-        for start in range(0, len(view), FEED_SIZE_MAX):
-            self._unpacker.feed(view[start : start + FEED_SIZE_MAX])
-            self._unpack()
+        try:
+            for start in range(0, len(view), FEED_SIZE_MAX):
+                self._unpacker.feed(view[start : start + FEED_SIZE_MAX])
+                self._frames.extend(map(_check_type, self._unpacker))
+        except (ValueError, msgpack.UnpackException) as error:
+            raise LimitExceeded(
+                f"a frame is longer than {self._frame_size_max} bytes, or not a bin object"
+            ) from error
 
     def take(self) -> bytes | None:
         """Return the next complete frame, if there is one."""
         return self._frames.popleft() if self._frames else None
 
-    def _unpack(self) -> None:
-        try:
-            for frame in self._unpacker:
-                if not isinstance(frame, bytes):
-                    raise LimitExceeded("a frame is not a MessagePack bin object")
-                self._frames.append(frame)
-        except (ValueError, msgpack.UnpackException) as error:
-            raise LimitExceeded(
-                f"a frame is longer than {self._frame_size_max} bytes, or not a bin object"
-            ) from error
+
+def _check_type(frame: object) -> bytes:
+    if not isinstance(frame, bytes):
+        raise LimitExceeded("a frame is not a MessagePack bin object")
+    return frame

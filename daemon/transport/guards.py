@@ -5,7 +5,8 @@ the one place where exceptions of any type are caught: behind it run handlers, w
 people's code fed with a stranger's bytes.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +19,10 @@ from protocol.errors import ProtocolError
 LOST = (StreamClosed, Unreachable, trio.BrokenResourceError, trio.ClosedResourceError)
 """What is raised when the other end goes away. Nobody is to blame."""
 
+LOG_LINES_BURST = 50
+LOG_LINES_PER_SECOND = 1.0
+"""How often peers can make us write a line."""
+
 log = structlog.get_logger()
 
 
@@ -27,37 +32,53 @@ class Outcome:
     failed = False
 
 
-@contextmanager
-def contain(what: str, **context: Any) -> Iterator[Outcome]:
-    """Let no exception but a cancellation out; log it with its blame."""
-    outcome = Outcome()
-    try:
-        yield outcome
-    except ProtocolError as error:
+class Border:
+    """Contains what goes wrong with peers, and logs it, but not more often than a disk bears."""
+
+    def __init__(self) -> None:
+        self._may_log = TokenBucket(burst=LOG_LINES_BURST, per_second=LOG_LINES_PER_SECOND)
+        self._not_logged = 0
+
+    @contextmanager
+    def contain(self, what: str, **context: Any) -> Iterator[Outcome]:
+        """Let no exception but a cancellation out; log it with its blame."""
+        outcome = Outcome()
+        try:
+            yield outcome
+            return
+        except ProtocolError as error:
+            self._log("warning", f"{what}-refused", code=error.code, reason=str(error), **context)
+        except LOST as error:
+            log.debug(f"{what}-lost", reason=str(error), **context)
+        except trio.TooSlowError:
+            log.debug(f"{what}-timed-out", **context)
+        except Exception:  # A bug of ours must not be a way to end the process from outside.
+            self._log("exception", f"{what}-failed", **context)
         outcome.failed = True
-        log.warning(f"{what}-refused", code=error.code, reason=str(error), **context)
-    except LOST as error:
-        outcome.failed = True
-        log.debug(f"{what}-lost", reason=str(error), **context)
-    except trio.TooSlowError:
-        outcome.failed = True
-        log.info(f"{what}-timed-out", **context)
-    except Exception:  # A bug of ours must not be a way to end the process from outside.
-        outcome.failed = True
-        log.exception(f"{what}-failed", **context)
+
+    def _log(self, level: str, event: str, **context: Any) -> None:
+        if not self._may_log.take():
+            self._not_logged += 1
+            return
+        if self._not_logged:
+            context["not_logged"], self._not_logged = self._not_logged, 0
+        getattr(log, level)(event, **context)
 
 
 class TokenBucket:
     """Allows `burst` at once and `per_second` in the long run."""
 
-    def __init__(self, *, burst: float, per_second: float) -> None:
+    def __init__(
+        self, *, burst: float, per_second: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._burst = burst
         self._per_second = per_second
         self._tokens = burst
-        self._filled_at = trio.current_time()
+        self._clock = clock
+        self._filled_at = clock()
 
     def take(self) -> bool:
-        now = trio.current_time()
+        now = self._clock()
         refill = (now - self._filled_at) * self._per_second
         self._tokens = min(self._burst, self._tokens + refill)
         self._filled_at = now

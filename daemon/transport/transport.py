@@ -25,7 +25,7 @@ from daemon.transport.admission import HANDSHAKE_SECONDS_MAX, Handshakes, Strang
 from daemon.transport.bytestream import BufferedStream
 from daemon.transport.connection import Connection, accept, dial, remote_host
 from daemon.transport.errors import StreamClosed, Unreachable
-from daemon.transport.guards import contain
+from daemon.transport.guards import Border
 from daemon.transport.identity import key_pair_of
 from daemon.transport.listening import address_of, open_listeners
 from daemon.transport.negotiation import NoCommonProtocol, answer, propose
@@ -102,6 +102,7 @@ class Transport:
         self._handshake = NoiseHandshake(self._keys)
         self._handshakes = Handshakes(self._limits.handshakes_max)
         self._strangers = StrangerGate()
+        self._border = Border()
         self._table = ConnectionTable(self.me, strangers_max=self._limits.strangers_max)
         self._changes = News[Change]()
         self._nursery: trio.Nursery | None = None
@@ -127,13 +128,13 @@ class Transport:
         log.info("listening", peer=short(self.me), addresses=self.addresses)
         pause = RESTART_SECONDS_MIN
         while True:
-            with contain("transport"):
+            with self._border.contain("transport"):
                 await self._run_host(listeners, task_status)
             log.error("transport-restarts", seconds=pause)
             task_status = trio.TASK_STATUS_IGNORED
             await trio.sleep(pause)
             pause = min(2 * pause, RESTART_SECONDS_MAX)
-            with contain("transport"):
+            with self._border.contain("transport"):
                 listeners = await open_listeners(self._listen)
 
     async def connect(self, member: MemberId, addresses: Sequence[str]) -> None:
@@ -228,7 +229,7 @@ class Transport:
     async def _welcome(self, socket: trio.SocketStream) -> None:
         """Turn an accepted TCP connection into a peer's, or drop it."""
         host = remote_host(socket)
-        with contain("handshake", address=host):
+        with self._border.contain("handshake", address=host):
             with self._handshakes.place(host):
                 connection = await accept(socket, self._handshake, self._limits.stranger)
             if self._admit(connection.member):
@@ -253,7 +254,7 @@ class Transport:
     async def _carry(self, connection: Connection) -> None:
         peer = short(connection.member)
         log.info("peer-connected", peer=peer, address=connection.address)
-        with contain("connection", peer=peer):
+        with self._border.contain("connection", peer=peer):
             try:
                 async with trio.open_nursery() as nursery:
                     if self._table.is_stranger(connection.member):
@@ -285,7 +286,7 @@ class Transport:
         await connection.yamux.close()
 
     async def _serve_stream(self, connection: Connection, carrier: YamuxStream) -> None:
-        with contain("stream", peer=short(connection.member)) as outcome:
+        with self._border.contain("stream", peer=short(connection.member)) as outcome:
             if not self._is_trusted(connection):
                 await self._limit_stranger(connection)
             buffered = BufferedStream(carrier)

@@ -2,6 +2,8 @@
 
 What must hold, whatever the peer sends:
 
+- A stream is served by one task, and tasks are as many as streams may be, even if the peer resets
+  its streams at once and opens others ("rapid reset").
 - A stream holds no more unread bytes than its window; a connection no more than its streams may
   times `WINDOW_SIZE`, and its allowance. A peer that sends beyond a window is cut off.
 - The reading task never waits for the writing one, so two nodes that send to each other at full
@@ -89,6 +91,7 @@ class Yamux:
         self._allowance = limits.allowance
         self._next_id = 1 if is_dialler else 2
         self._streams: dict[int, YamuxStream] = {}
+        self._serving = 0
         self._refused = 0
         self._control = bytearray()
         self._outbox: deque[bytes | memoryview] = deque()
@@ -201,9 +204,16 @@ class Yamux:
                 elif item.kind == GO_AWAY:
                     return
                 elif (opened := self._on_frame(item)) is not None:
-                    nursery.start_soon(serve, opened)
+                    self._serving += 1
+                    nursery.start_soon(self._serve, serve, opened)
             if len(self._control) > CONTROL_SIZE_MAX:
                 raise LimitExceeded("the peer does not read our answers")
+
+    async def _serve(self, serve: ServeStream, stream: YamuxStream) -> None:
+        try:
+            await serve(stream)
+        finally:
+            self._serving -= 1
 
     def _on_frame(self, frame: Frame) -> YamuxStream | None:
         """Take in a header; return the stream that it opens, if it does."""
@@ -236,7 +246,7 @@ class Yamux:
     def _accept(self, stream_id: int) -> YamuxStream | None:
         if stream_id in self._streams or stream_id % 2 == self._is_dialler or stream_id == 0:
             raise DecodeError(f"the peer may not open a stream with id {stream_id}")
-        if self._count(of_peer=True) >= self._limits.streams_max and not self._reset_abandoned():
+        if not self._has_place():
             self._refuse(stream_id)
             return None
         stream = self._streams[stream_id] = YamuxStream(self, stream_id)
@@ -249,6 +259,12 @@ class Yamux:
         if self._refused > REFUSED_STREAMS_MAX:
             raise LimitExceeded(f"more than {REFUSED_STREAMS_MAX} streams beyond the limit")
         self.enqueue_control(encode_header(WINDOW_UPDATE, RST, stream_id, 0))
+
+    def _has_place(self) -> bool:
+        """Say whether the peer may open a stream, if need be in place of an abandoned one."""
+        if self._serving >= self._limits.streams_max:
+            return False
+        return self._count(of_peer=True) < self._limits.streams_max or self._reset_abandoned()
 
     def _reset_abandoned(self) -> bool:
         """Give up a stream that only waits for the peer to finish; say whether there was one."""

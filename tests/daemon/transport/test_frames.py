@@ -1,0 +1,103 @@
+"""Frames on a stream: any cutting of the bytes, garbage, and one beyond each limit."""
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.transport.frames import (
+    FEED_SIZE_MAX,
+    FRAME_SIZE_MAX,
+    FrameDecoder,
+    encode_frame,
+    encode_frames,
+)
+from protocol.errors import LimitExceeded
+
+SMALL = 1000
+
+
+def decode(chunks: Iterable[bytes], frame_size_max: int = FRAME_SIZE_MAX) -> list[bytes]:
+    decoder = FrameDecoder(frame_size_max)
+    frames = []
+    for chunk in chunks:
+        decoder.feed(chunk)
+        while (frame := decoder.take()) is not None:
+            frames.append(frame)
+    return frames
+
+
+def cut(data: bytes, positions: list[int]) -> list[bytes]:
+    edges = sorted({0, len(data), *(position % (len(data) + 1) for position in positions)})
+    return [data[start:end] for start, end in pairwise(edges)]
+
+
+@given(st.lists(st.binary(max_size=400), max_size=10), st.lists(st.integers(min_value=0)))
+def test_frames_come_out_as_they_went_in_however_the_bytes_are_cut(
+    frames: list[bytes], positions: list[int]
+) -> None:
+    assert decode(cut(encode_frames(frames), positions)) == frames
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 65_535, 65_536, FRAME_SIZE_MAX])
+def test_a_frame_of_every_kind_of_length_passes(size: int) -> None:
+    assert decode([encode_frame(bytes(size))]) == [bytes(size)]
+
+
+def test_a_frame_one_byte_too_long_is_refused() -> None:
+    with pytest.raises(LimitExceeded):
+        decode([encode_frame(bytes(SMALL + 1))], frame_size_max=SMALL)
+
+
+def test_a_frame_that_never_ends_is_refused_before_it_fills_the_memory() -> None:
+    claim = b"\xc6\xff\xff\xff\xff"
+    with pytest.raises(LimitExceeded):
+        decode([claim, *[bytes(FEED_SIZE_MAX)] * 2], frame_size_max=SMALL)
+
+
+def test_a_frame_that_is_too_long_to_encode_is_our_own_mistake() -> None:
+    with pytest.raises(AssertionError):
+        encode_frame(bytes(FRAME_SIZE_MAX + 1))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        0,
+        -1,
+        1.5,
+        "",
+        "text",
+        [],
+        [b"x"],
+        {},
+        {b"x": b"y"},
+        msgpack.Timestamp(1),
+        msgpack.ExtType(1, b""),
+        msgpack.ExtType(1, b"1234"),
+    ],
+)
+def test_no_other_type_is_a_frame(value: object) -> None:
+    with pytest.raises(LimitExceeded):
+        decode([encode_frame(b"good") + msgpack.packb(value)])
+
+
+@given(st.lists(st.binary(max_size=300), max_size=5))
+def test_garbage_raises_nothing_but_limit_exceeded(chunks: list[bytes]) -> None:
+    try:
+        frames = decode(chunks, frame_size_max=SMALL)
+    except LimitExceeded:
+        return
+    assert all(len(frame) <= SMALL for frame in frames)
+
+
+def test_a_changed_type_byte_is_refused() -> None:
+    frame = bytearray(encode_frame(b"12345678"))
+    frame[0] = 0xD9  # str8 in place of bin8
+    with pytest.raises(LimitExceeded):
+        decode([bytes(frame)])

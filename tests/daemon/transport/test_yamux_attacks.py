@@ -1,0 +1,161 @@
+"""A peer that writes raw yamux frames, against us: it is cut off, and nothing grows."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.transport.yamux import CONTROL_SIZE_MAX, REFUSED_STREAMS_MAX, Yamux
+from daemon.transport.yamux_frames import (
+    ACK,
+    DATA,
+    FIN,
+    GO_AWAY,
+    HEADER_SIZE,
+    PING,
+    RST,
+    SYN,
+    WINDOW_UPDATE,
+    Frame,
+    FrameParser,
+    encode_header,
+)
+from daemon.transport.yamux_stream import WINDOW_SIZE
+from protocol.errors import DecodeError, LimitExceeded, ProtocolError
+from tests.daemon.transport.pairs import LIMITS, End, MemoryStream, memory_pair
+
+
+@asynccontextmanager
+async def attacked() -> AsyncIterator[tuple[MemoryStream, End]]:
+    """Yield the attacker's raw connection and the listener that it attacks."""
+    attacker, ours = memory_pair()
+    victim = End(Yamux(ours, is_dialler=False, limits=LIMITS))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(victim.run)
+        await trio.testing.wait_all_tasks_blocked()
+        yield attacker, victim
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_byte_beyond_the_window_ends_the_connection() -> None:
+    async with attacked() as (attacker, victim):
+        await attacker.send_all(encode_header(DATA, SYN, 1, WINDOW_SIZE) + bytes(WINDOW_SIZE))
+        await trio.testing.wait_all_tasks_blocked()
+        assert not victim.ended.is_set()
+        await attacker.send_all(encode_header(DATA, 0, 1, 1) + b"x")
+        await victim.ended.wait()
+        assert isinstance(victim.error, LimitExceeded)
+
+
+async def test_a_frame_beyond_the_window_is_refused_by_its_header() -> None:
+    async with attacked() as (attacker, victim):
+        await attacker.send_all(encode_header(DATA, SYN, 1, WINDOW_SIZE + 1))
+        await victim.ended.wait()
+        assert isinstance(victim.error, LimitExceeded)
+
+
+@pytest.mark.parametrize("stream_id", [0, 2, 4])
+async def test_a_stream_id_of_ours_or_zero_ends_the_connection(stream_id: int) -> None:
+    async with attacked() as (attacker, victim):
+        await attacker.send_all(encode_header(WINDOW_UPDATE, SYN, stream_id, 0))
+        await victim.ended.wait()
+        assert isinstance(victim.error, DecodeError)
+
+
+async def test_streams_beyond_the_limit_are_reset_and_the_others_live() -> None:
+    async with attacked() as (attacker, victim):
+        count = LIMITS.streams_max + 3
+        for number in range(count):
+            await attacker.send_all(encode_header(WINDOW_UPDATE, SYN, 2 * number + 1, 0))
+        await trio.testing.wait_all_tasks_blocked()
+        answers = list(FrameParser().feed(bytes(await attacker.receive_some())))
+        assert [it.flags for it in answers if isinstance(it, Frame)].count(ACK) == count - 3
+        assert [it.flags for it in answers if isinstance(it, Frame)].count(RST) == 3
+        assert not victim.ended.is_set()
+
+
+async def test_too_many_refused_streams_end_the_connection() -> None:
+    async with attacked() as (attacker, victim):
+        count = LIMITS.streams_max + REFUSED_STREAMS_MAX + 1
+        for number in range(count):
+            await attacker.send_all(encode_header(WINDOW_UPDATE, SYN, 2 * number + 1, 0))
+        await victim.ended.wait()
+        assert isinstance(victim.error, LimitExceeded)
+
+
+async def test_streams_that_are_reset_at_once_do_not_pile_up_tasks() -> None:
+    async with attacked() as (attacker, victim):
+        flood = b"".join(
+            encode_header(WINDOW_UPDATE, flag, 2 * number + 1, 0)
+            for number in range(500)
+            for flag in (SYN, RST)
+        )
+        await attacker.send_all(flood)
+        await trio.testing.wait_all_tasks_blocked()
+        assert victim.yamux.streams_accepted == LIMITS.streams_max
+
+
+async def test_pings_whose_answers_are_not_read_end_the_connection() -> None:
+    async with attacked() as (attacker, victim):
+        pings = CONTROL_SIZE_MAX // HEADER_SIZE + 2
+        await attacker.send_all(encode_header(PING, SYN, 0, 7) * pings)
+        await victim.ended.wait()
+        assert isinstance(victim.error, LimitExceeded)
+
+
+async def test_a_ping_is_answered_with_its_value() -> None:
+    async with attacked() as (attacker, _):
+        await attacker.send_all(encode_header(PING, SYN, 0, 0xDEADBEEF))
+        assert await attacker.receive_some() == encode_header(PING, ACK, 0, 0xDEADBEEF)
+
+
+async def test_a_go_away_ends_the_connection_without_blame() -> None:
+    async with attacked() as (attacker, victim):
+        await attacker.send_all(encode_header(GO_AWAY, 0, 0, 0))
+        await victim.ended.wait()
+        assert victim.error is None
+
+
+async def test_data_for_unknown_streams_is_skipped() -> None:
+    async with attacked() as (attacker, victim):
+        await attacker.send_all(encode_header(DATA, FIN, 99, 3) + b"abc")
+        await attacker.send_all(encode_header(WINDOW_UPDATE, RST, 98, 1))
+        await attacker.send_all(encode_header(DATA, SYN, 1, 3) + b"abc")
+        assert await (await victim.next_stream()).receive_some() == b"abc"
+
+
+async def test_an_abandoned_stream_is_reset_when_more_comes() -> None:
+    async with attacked() as (attacker, victim):
+        await attacker.send_all(encode_header(WINDOW_UPDATE, SYN, 1, 0))
+        (await victim.next_stream()).abandon()
+        await attacker.send_all(encode_header(DATA, 0, 1, 3) + b"abc")
+        await trio.testing.wait_all_tasks_blocked()
+        answers = list(FrameParser().feed(bytes(await attacker.receive_some())))
+        assert [it.flags for it in answers] == [ACK, FIN, RST]
+        assert victim.yamux.is_idle
+
+
+headers = st.builds(
+    encode_header,
+    st.integers(min_value=0, max_value=3),
+    st.integers(min_value=0, max_value=15),
+    st.integers(min_value=0, max_value=6),
+    st.integers(min_value=0, max_value=20) | st.integers(min_value=0, max_value=2**32 - 1),
+)
+
+
+@given(st.lists(headers | st.binary(max_size=30), max_size=20))
+def test_no_input_raises_anything_but_a_protocol_error(pieces: list[bytes]) -> None:
+    async def main() -> None:
+        async with attacked() as (attacker, victim):
+            for piece in pieces:
+                await attacker.send_all(piece)
+            await attacker.send_eof()
+            await victim.ended.wait()
+            assert victim.error is None or isinstance(victim.error, ProtocolError)
+
+    trio.run(main)
