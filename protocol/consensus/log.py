@@ -11,12 +11,12 @@ Records of one `Persist` stand in that order: certificates, block, vote. So a lo
 anywhere at its end still holds what its votes rest on.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from protocol.blocks import Block, block_hash
 from protocol.codec import Message
-from protocol.votes import Certificate, Vote
+from protocol.votes import Certificate, Vote, VoteKind
 
 
 class OwnVote(Message, frozen=True, tag="own-vote"):
@@ -24,7 +24,7 @@ class OwnVote(Message, frozen=True, tag="own-vote"):
 
 
 class ProposalLogged(Message, frozen=True, tag="proposal-logged"):
-    """A block that we vote for, with its leader's vote unless it came without."""
+    """A block that we vote for, with its leader's vote unless that is ours or never came."""
 
     block: Block
     vote: Vote | None
@@ -65,6 +65,18 @@ class Replay:
     own_votes: list[Vote] = field(default_factory=list)
     certificates: list[Certificate] = field(default_factory=list)
 
+    def proposals(self) -> Iterator[Block]:
+        """Yield the blocks that their leaders signed, as far as the log shows.
+
+        If only the block of our own proposal was written before a crash, nobody knows of it: we
+        are free to propose another.
+        """
+        votes = (*self.leader_votes, *self.own_votes)
+        signed = {vote.block for vote in votes if vote.kind is VoteKind.NOTARIZE}
+        for block in self.blocks:
+            if block_hash(block.header) in signed:
+                yield block
+
 
 def replay(records: Iterable[LogRecord], finalized_view: int) -> Replay:
     """Sort the records of a log that are not settled."""
@@ -79,6 +91,6 @@ def replay(records: Iterable[LogRecord], finalized_view: int) -> Replay:
                 result.certificates.append(certificate)
             case ProposalLogged(block, vote):
                 result.blocks.append(block)
-                if vote is not None and vote.block == block_hash(block.header):
+                if vote is not None:
                     result.leader_votes.append(vote)
     return result

@@ -177,6 +177,7 @@ class Consensus:
         enter(state, state.finalized_view + 1)
         for block in past.blocks:
             state.application.keep(block)
+        for block in past.proposals():
             state.round(block.header.view).proposal = block
         for vote in past.own_votes:
             state.round(vote.view).signed[vote.kind] = vote.block

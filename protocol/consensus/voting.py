@@ -135,7 +135,7 @@ def _sign_proposal(state: State, block: Block) -> None:
     state.verdicts[block_hash(block.header)] = True
     known.proposal = block
     vote = _sign(state, VoteKind.NOTARIZE, state.view, block_hash(block.header))
-    state.records += [_logged(block, vote), OwnVote(vote)]
+    state.records += [ProposalLogged(block, None), OwnVote(vote)]
     proof = justification(state, block.header.parent_view, state.view)
     state.broadcast(Proposal(block, vote, proof))
 

@@ -1,0 +1,171 @@
+"""Random runs, each from one seed: which faults there are, and how bad, is drawn from it too.
+
+    python -m tests.protocol.campaign FIRST LAST
+
+runs seeds and prints those that fail. A run has a time of faults, then one of healing; at its end
+everything must have become final everywhere, and silent.
+"""
+
+import sys
+import time
+import traceback
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+
+from protocol.genesis import faulty_max
+from tests.protocol.checks import Checks
+from tests.protocol.network import Links, Network, Partition
+from tests.protocol.toy import ToyHost, World, make_world
+from tests.protocol.traitors import Disrupter, Traitor
+
+HEALING = 330_000
+SIZES = (1, 2, 4, 4, 4, 4, 5, 6, 7, 7, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a seed makes of a run."""
+
+    seed: int
+    size: int
+    traitors: int
+    are_twins: bool
+    events: int
+    faults_until: int
+    links: Links
+    fsync_spread: int
+
+
+@dataclass
+class Run:
+    plan: Plan
+    network: Network
+    hosts: list[ToyHost]
+    checks: Checks
+
+
+def plan_of(seed: int) -> Plan:
+    chance = Random(seed * 7_919 + 1)
+    size = chance.choice(SIZES)
+    mode = chance.choice(("none", "twins", "twins", "disrupters", "disrupters"))
+    return Plan(
+        seed=seed,
+        size=size,
+        traitors=0 if mode == "none" else chance.randint(0, faulty_max(size)),
+        are_twins=mode == "twins",
+        events=chance.choice((1, 5, 20, 60)),
+        faults_until=chance.randint(20_000, 120_000),
+        links=Links(
+            delay_min=chance.randint(5, 80),
+            delay_spread=chance.randint(0, 120),
+            loss=chance.choice((0, 2, 10, 30)),
+            duplication=chance.choice((0, 5, 20)),
+            stragglers=chance.choice((0, 2, 10)),
+        ),
+        fsync_spread=chance.choice((0, 20, 200)),
+    )
+
+
+_worlds: dict[int, World] = {}
+
+
+def world_of(size: int) -> World:
+    if size not in _worlds:
+        _worlds[size] = make_world(size)
+    return _worlds[size]
+
+
+def prepare(plan: Plan) -> Run:
+    """Make the hosts, and put all faults and events on the heap."""
+    network = Network(seed=plan.seed, links=plan.links)
+    world = world_of(plan.size)
+    traitors = set(network.random.sample(range(plan.size), plan.traitors))
+    hosts: list[ToyHost] = []
+    for name in range(plan.size):
+        kinds = [ToyHost]
+        if name in traitors:
+            kinds = [Traitor, Traitor] if plan.are_twins else [Disrupter]
+        for kind in kinds:
+            hosts.append(kind(network, world, name=name, place=len(hosts)))
+    for host in hosts:
+        host.fsync_spread = plan.fsync_spread
+        host.skew = network.random.randint(-2_000, 2_000)
+        network.after(0, host.start)
+    run = Run(plan, network, hosts, Checks(network, hosts))
+    _plan_events(run)
+    network.after(network.random.randint(500, 8_000), lambda: _fault(run))
+    network.after(plan.faults_until, lambda: _heal(run))
+    return run
+
+
+def run_seed(seed: int) -> Run:
+    """Run to the end. Raises `Violated` if a property broke."""
+    run = prepare(plan_of(seed))
+    run.network.run(until=run.plan.faults_until + HEALING)
+    run.checks.at_end()
+    return run
+
+
+def _plan_events(run: Run) -> None:
+    chance = run.network.random
+    for number in range(run.plan.events):
+        at = chance.randint(0, run.plan.faults_until * 11 // 10)
+        host = chance.choice(run.checks.honest)
+        run.network.after(at, partial(host.submit, number))
+
+
+def _fault(run: Run) -> None:
+    network, chance = run.network, run.network.random
+    if network.now >= run.plan.faults_until:
+        return
+    roll = chance.random()
+    host = chance.choice(run.hosts)
+    if roll < 0.35:
+        places = [host.place for host in run.hosts]
+        inside = frozenset(chance.sample(places, chance.randint(1, max(1, len(places) - 1))))
+        network.partition = Partition(inside, is_one_way=chance.random() < 0.3)
+    elif roll < 0.5:
+        network.partition = None
+    elif roll < 0.7:
+        host.restart_after(chance.choice((50, 500, 3_000, 15_000)))
+    elif roll < 0.9:
+        host.kill_at = host.effects_done + chance.randint(0, 60)
+    else:
+        for each in run.hosts:
+            each.restart_after(chance.randint(100, 5_000))
+    network.after(int(chance.expovariate(1 / 4_000)), lambda: _fault(run))
+
+
+def _heal(run: Run) -> None:
+    run.network.partition = None
+    run.network.links = run.network.links.healed()
+    for host in run.hosts:
+        host.kill_at = None
+
+
+def main(first: int, last: int) -> int:
+    totals: Counter[str] = Counter()
+    failed: list[int] = []
+    began = time.process_time()
+    for seed in range(first, last):
+        try:
+            run = run_seed(seed)
+        except Exception as error:  # The border of one run: report it and go on with the next.
+            failed.append(seed)
+            print(f"seed {seed}: {type(error).__name__}: {error}", flush=True)  # noqa: T201
+            if not isinstance(error, AssertionError) or not str(error):
+                traceback.print_exc(limit=-4)
+            continue
+        totals["steps"] += run.network.steps
+        totals["blocks"] += max(len(host.chain) for host in run.hosts) - 1
+        totals["milliseconds"] += run.network.now
+        totals["messages"] += sum(run.network.sent.values())
+    seconds = time.process_time() - began
+    print(f"{last - first} seeds, {len(failed)} failed, {seconds:.0f} CPU s, {dict(totals)}")  # noqa: T201
+    return len(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2])) > 0)

@@ -1,0 +1,205 @@
+"""What must hold in every run, whatever the faults: checked with every message and block.
+
+I1   no honest authority signs two notarizations, two finalizations, or a finalization and a
+     nullification of one view, in all bytes that ever left any host
+I2   no view has certificates that contradict each other
+I3   one block per height
+I4   each host's chain grows by blocks that stand on each other
+I5   a vote that was sent is in its signer's log
+I6   so is the notarization behind a vote to finalize, and the block
+I8   skipped views were nullified, as far as anybody saw certificates of them
+I9   a machine's view never decreases
+I13  a machine without a reason has no timer but its heartbeat
+I14  memory is bounded
+E1   what an honest host accepted is final on all honest hosts
+E2   nobody says anything but where it stands, when all is done
+E3   all chains are equal
+"""
+
+from typing import Any
+
+from protocol.blocks import Block, block_hash
+from protocol.consensus import CertificateLogged, Consensus, LogRecord, OwnVote, ProposalLogged
+from protocol.consensus.interface import TimerKind
+from protocol.consensus.rounds import Round
+from protocol.genesis import quorum
+from protocol.messages import Proposal, Status
+from protocol.votes import Certificate, Vote, VoteKind, validate_certificate, votes_of
+from tests.protocol.network import Network
+from tests.protocol.toy import ToyHost
+
+QUIET_FOR = 60_000
+ROUNDS_MAX = 200
+
+
+class Violated(AssertionError):
+    """A run broke what every run must keep."""
+
+
+class LogIndex:
+    """What is in a log, found without reading it again."""
+
+    def __init__(self, log: list[LogRecord]) -> None:
+        self.log = log
+        self.votes: set[Vote] = set()
+        self.blocks: set[bytes] = set()
+        self.notarized: set[bytes] = set()
+        self.left: set[int] = set()
+        self._read = 0
+
+    def update(self) -> None:
+        for record in self.log[self._read :]:
+            match record:
+                case OwnVote(vote):
+                    self.votes.add(vote)
+                case ProposalLogged(block):
+                    self.blocks.add(block_hash(block.header))
+                case CertificateLogged(certificate):
+                    self.left.add(certificate.view)
+                    if certificate.kind is VoteKind.NOTARIZE:
+                        self.notarized.add(certificate.block)
+        self._read = len(self.log)
+
+
+class Checks:
+    """Watches all hosts of a network."""
+
+    def __init__(self, network: Network, hosts: list[ToyHost]) -> None:
+        self.network = network
+        self.hosts = hosts
+        self.honest = [host for host in hosts if not host.is_traitor]
+        self._by_name = {host.name: host for host in self.honest}
+        self._signed: dict[tuple[int, int], dict[VoteKind, bytes]] = {}
+        self._certified: dict[int, dict[VoteKind, bytes]] = {}
+        self._heights: dict[int, Block] = {}
+        self._views: dict[int, tuple[Consensus, int]] = {}
+        self._valid: set[Certificate] = set()
+        self._logs: dict[int, LogIndex] = {}
+        self._nullifiers: dict[int, set[int]] = {}
+        network.watchers.append(self._saw)
+        for host in self.honest:
+            host.finalized_watchers.append(self._finalized)
+            host.check = lambda host=host: self._look_at(host)  # type: ignore[method-assign, misc]
+
+    def _saw(self, message: Any) -> None:
+        match message:
+            case Vote():
+                self._saw_vote(message)
+            case Certificate():
+                self._saw_certificate(message)
+            case Proposal(_, vote, justification):
+                self._saw_vote(vote)
+                for certificate in justification:
+                    self._saw_certificate(certificate)
+            case Status(certificate=Certificate() as certificate):
+                self._saw_certificate(certificate)
+
+    def _saw_vote(self, vote: Vote) -> None:
+        if vote.kind is VoteKind.NULLIFY:
+            self._nullifiers.setdefault(vote.view, set()).add(vote.signer)
+        host = self._by_name.get(vote.signer)
+        if host is None:
+            return
+        signed = self._signed.setdefault((vote.signer, vote.view), {})
+        if signed.setdefault(vote.kind, vote.block) != vote.block:
+            raise Violated(f"I1: {vote.signer} signed {vote.kind.name} of {vote.view} twice")
+        if {VoteKind.FINALIZE, VoteKind.NULLIFY} <= signed.keys():
+            raise Violated(f"I1: {vote.signer} finalized and nullified {vote.view}")
+        self._is_logged(host, vote)
+
+    def _is_logged(self, host: ToyHost, vote: Vote) -> None:
+        """Check that whatever left the process can be found in the log after a power cut."""
+        if vote.view <= host.chain[-1].header.view:
+            return
+        log = self._log_of(host)
+        if vote not in log.votes:
+            raise Violated(f"I5: {host.name} sent an unlogged {vote.kind.name} of {vote.view}")
+        if vote.kind is not VoteKind.NULLIFY and vote.block not in log.blocks:
+            raise Violated(f"I6: {host.name} voted for a block that it did not log")
+        if vote.kind is VoteKind.FINALIZE:
+            if vote.block not in log.notarized:
+                raise Violated(f"I6: {host.name} finalized without a logged notarization")
+        elif vote.view - 1 > host.chain[-1].header.view and vote.view - 1 not in log.left:
+            raise Violated(f"I7: {host.name} does not know how it came to view {vote.view}")
+
+    def _log_of(self, host: ToyHost) -> LogIndex:
+        index = self._logs.get(host.place)
+        if index is None or index.log is not host.log:
+            index = self._logs[host.place] = LogIndex(host.log)
+        index.update()
+        return index
+
+    def _saw_certificate(self, certificate: Certificate) -> None:
+        if certificate in self._valid:
+            return
+        world = self.hosts[0].world
+        validate_certificate(certificate, world.network, world.genesis.authorities, world.verifier)
+        self._valid.add(certificate)
+        for vote in votes_of(certificate):
+            self._saw_vote(vote)
+        certified = self._certified.setdefault(certificate.view, {})
+        if certified.setdefault(certificate.kind, certificate.block) != certificate.block:
+            raise Violated(f"I2: two {certificate.kind.name} certificates of {certificate.view}")
+        if {VoteKind.FINALIZE, VoteKind.NULLIFY} <= certified.keys():
+            raise Violated(f"I2: view {certificate.view} is finalized and nullified")
+
+    def _finalized(self, host: ToyHost, block: Block) -> None:
+        header = block.header
+        other = self._heights.setdefault(header.height, block)
+        if other != block:
+            raise Violated(f"I3: two blocks are final at height {header.height}")
+        parent = host.chain[header.height - 1].header
+        if header.parent != block_hash(parent) or header.timestamp <= parent.timestamp:
+            raise Violated(f"I4: block {header.height} does not stand on its parent")
+        for view in range(header.parent_view + 1, header.view):
+            if len(self._nullifiers.get(view, ())) < quorum(host.world.size) > 1:
+                raise Violated(f"I8: view {view} was skipped and not nullified")
+
+    def _look_at(self, host: ToyHost) -> None:
+        if not host.is_up:
+            return
+        state = host.machine._state
+        machine, view = self._views.get(host.place, (host.machine, 0))
+        if machine is host.machine and state.view < view:
+            raise Violated(f"I9: {host.name} went back from view {view} to {state.view}")
+        self._views[host.place] = (host.machine, state.view)
+        kinds = {timer.kind for timer in state.timers}
+        if state.attempt.is_armed != (TimerKind.RETRANSMIT in kinds) and not state.halted:
+            raise Violated(f"I12: {host.name} is armed without a timer, or the other way round")
+        logged = self._log_of(host).votes
+        for known in state.rounds.values():
+            if not all(vote in logged for vote in known.own_votes(host.name)):
+                raise Violated(f"W2: {host.name} counts its own vote before it is durable")
+        if len(state.rounds) > ROUNDS_MAX or len(state.timers) > len(TimerKind):
+            raise Violated(f"I14: {host.name} holds {len(state.rounds)} rounds")
+        if host.halted is not None:
+            raise Violated(f"{host.name} halted: {host.halted}")
+
+    def at_end(self) -> None:
+        """Check what must be true when all faults are long over."""
+        accepted = {number for host in self.honest for number in host.submitted}
+        for host in self.honest:
+            if missing := accepted - host.final:
+                raise Violated(f"E1: {host.name} misses {sorted(missing)[:5]} {_where(host)}")
+        lengths = {len(host.chain) for host in self.honest}
+        if len(lengths) > 1:
+            raise Violated(f"E3: chains have different lengths: {sorted(lengths)}")
+        for kind, at in self.network.last_sent.items():
+            if kind != "Status" and at > self.network.now - QUIET_FOR:
+                raise Violated(f"E2: {kind} was sent at {at} of {self.network.now}")
+        for host in self.honest:
+            kinds = {timer.kind for timer in host.timers}
+            if kinds != {TimerKind.HEARTBEAT} or not host.is_idle:
+                raise Violated(f"I13: {host.name} is quiet with timers {sorted(kinds)}")
+
+
+def _where(host: ToyHost) -> str:
+    if not host.is_up:
+        return "(down)"
+    state = host.machine._state
+    known = state.rounds.get(state.view, Round())
+    return (
+        f"at height {len(host.chain) - 1} view {state.view}, final {state.finalized_view}, "
+        f"signed {sorted(known.signed)}, timers {sorted(t.kind for t in host.timers)}, "
+        f"{host.machine.waiting_for().reason}"
+    )

@@ -1,0 +1,131 @@
+"""Authorities that cheat: the same key in two processes, and one that signs and sends anything."""
+
+from typing import Any
+
+from protocol.blocks import Block, block_hash
+from protocol.consensus import Broadcast, Halt, Send
+from protocol.messages import Proposal, Status
+from protocol.votes import NO_BLOCK, Certificate, Vote, VoteKind, sign_vote
+from tests.protocol.network import Network
+from tests.protocol.toy import FORBIDDEN, ToyHost, World, numbers_of
+
+
+class Traitor(ToyHost):
+    """Runs the honest machine, but is not stopped by finding its own key in use elsewhere."""
+
+    def __init__(self, network: Network, world: World, *, name: int, place: int) -> None:
+        super().__init__(network, world, name=name, place=place)
+        self.is_traitor = True
+
+    def received(self, sender: int, message: Any) -> None:
+        match message:
+            case Vote(signer=signer) if signer == self.name:
+                return
+            case Certificate():
+                self._swallow(message)
+            case Status(certificate=Certificate() as certificate):
+                self._swallow(certificate)
+            case Proposal(justification=justification):
+                for certificate in justification:
+                    self._swallow(certificate)
+        super().received(sender, message)
+
+    def carry_out(self, effect: Any) -> None:
+        if isinstance(effect, Halt):
+            self.restart_after(1_000)
+        else:
+            super().carry_out(effect)
+
+    def _swallow(self, certificate: Certificate) -> None:
+        """Pretend to have signed what a twin has signed."""
+        state = self.machine._state
+        if self.name in certificate.signers and certificate.view > state.finalized_view:
+            signed = state.round(certificate.view).signed
+            signed.setdefault(certificate.kind, certificate.block)
+
+
+class Disrupter(Traitor):
+    """Says different things to different authorities, and half of what it should say."""
+
+    def carry_out(self, effect: Any) -> None:
+        match effect:
+            case Broadcast(Proposal() as proposal):
+                self._disrupt_proposal(proposal)
+            case Broadcast(Vote() as vote):
+                self._disrupt_vote(vote)
+            case Broadcast() | Send() if self.network.random.random() < 0.5:
+                return
+            case _:
+                super().carry_out(effect)
+
+    def _disrupt_proposal(self, proposal: Proposal) -> None:
+        chance = self.network.random
+        choices = [proposal]
+        roll = chance.random()
+        if roll < 0.5:
+            choices.append(self._other_events(proposal))
+        elif roll < 0.65:
+            choices = [self._on_old_block(proposal)]
+        elif roll < 0.75:
+            choices = [self._with_events(proposal, (*numbers_of(proposal.block), FORBIDDEN))]
+        elif roll < 0.85:
+            return
+        for name in range(self.world.size):
+            if name != self.name and chance.random() < 0.9:
+                self._send(name, chance.choice(choices))
+
+    def _other_events(self, proposal: Proposal) -> Proposal:
+        numbers = list(numbers_of(proposal.block))
+        self.network.random.shuffle(numbers)
+        return self._with_events(proposal, tuple(numbers[: len(numbers) // 2]))
+
+    def _on_old_block(self, proposal: Proposal) -> Proposal:
+        parent = self.network.random.choice(self.chain[-4:])
+        return self._sign(proposal, parent, numbers_of(proposal.block))
+
+    def _with_events(self, proposal: Proposal, numbers: tuple[int, ...]) -> Proposal:
+        parent = self.application.block(proposal.block.header.parent)
+        if parent is None:
+            return proposal
+        return self._sign(proposal, parent, numbers)
+
+    def _sign(self, proposal: Proposal, parent: Block, numbers: tuple[int, ...]) -> Proposal:
+        block = self.application.make(
+            parent=parent,
+            view=proposal.block.header.view,
+            proposer=self.name,
+            timestamp=max(proposal.block.header.timestamp, parent.header.timestamp + 1),
+            numbers=numbers,
+        )
+        vote = self._vote(VoteKind.NOTARIZE, proposal.vote.view, block_hash(block.header))
+        return Proposal(block, vote, proposal.justification)
+
+    def _disrupt_vote(self, vote: Vote) -> None:
+        chance = self.network.random
+        for name in range(self.world.size):
+            if name == self.name:
+                continue
+            for kind in VoteKind:
+                if chance.random() < 0.45:
+                    self._send(name, self._vote(kind, vote.view, self._some_block(kind, vote)))
+
+    def _some_block(self, kind: VoteKind, vote: Vote) -> bytes:
+        if kind is VoteKind.NULLIFY:
+            return NO_BLOCK
+        state = self.machine._state
+        known = state.rounds.get(vote.view)
+        blocks = [] if known is None else [v.block for v in known.votes[kind].values()]
+        if vote.kind is not VoteKind.NULLIFY:
+            blocks.append(vote.block)
+        return self.network.random.choice(blocks) if blocks else bytes([1]) * 32
+
+    def _vote(self, kind: VoteKind, view: int, block: bytes) -> Vote:
+        return sign_vote(
+            self.world.keys[self.name],
+            self.world.network,
+            kind=kind,
+            epoch=0,
+            view=view,
+            block=block,
+            signer=self.name,
+        )
