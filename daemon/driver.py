@@ -171,7 +171,7 @@ class Driver:
 
     def _refuse(self, effect: RefuseEvents) -> None:
         for event, error in effect.refusals:
-            log.info("event-refused", event=short(event), reason=error.code)
+            log.info("event-refused", id=short(event), reason=error.code)
             self.receipts.refused(event, error)
 
     def _send(self, effect: SendMessage) -> None:

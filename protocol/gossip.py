@@ -4,7 +4,8 @@ Plumtree (Leitão, Pereira, Rodrigues, *Epidemic Broadcast Trees*, SRDS 2007) as
 one for each topic. Links are *eager* (messages are pushed) or *lazy* (they are announced). Who
 sends us what we have already is asked to announce instead (prune); who announces what does not
 come in time is asked for it and becomes eager (graft). So the eager links become a tree, and the
-lazy ones mend it.
+lazy ones mend it. Unlike in the paper, a message pushed along a lazy link leaves it lazy: nodes
+push what they publish to some peers directly, which says nothing about the tree.
 
 The caller judges a new message before this machine forwards it: accepted messages spread,
 ignored ones are remembered, rejected ones are forgotten, so that a false copy cannot keep a true
@@ -161,8 +162,6 @@ class Gossip:
         match payload.outcome:
             case Outcome.ACCEPT:
                 self._remember(payload.id, payload.content)
-                if payload.sender in self._lazy:
-                    self._make_eager(payload.sender)
                 yield from self._spread(
                     payload.id, payload.content, set(self._eager), payload.sender
                 )
