@@ -32,7 +32,7 @@ class Arrival:
         self._let_in = let_in
         with disk_errors("a record"):
             self._file = create_file(folder / "chunks", buffer_size=FILE_BUFFER_SIZE)
-        self._waiting = bytearray()
+        self._rest = b""  # The beginning of a chunk whose end is still to come.
 
     @property
     def next_chunk(self) -> int:
@@ -41,15 +41,16 @@ class Arrival:
 
     def write(self, sealed: bytes) -> None:
         """Take in the next sealed bytes, cut anywhere."""
-        self._waiting += sealed
-        start = 0
+        if self._rest:
+            sealed = self._rest + sealed
+        view, start = memoryview(sealed), 0
         with disk_errors("a record"):
-            while size := self._next_size(len(self._waiting) - start):
-                chunk = bytes(self._waiting[start : start + size])
+            while size := self._next_size(len(view) - start):
+                chunk = bytes(view[start : start + size])
                 self._opener.open(chunk)
                 self._file.write(chunk)
                 start += size
-        del self._waiting[:start]
+        self._rest = bytes(view[start:])
 
     def finish(self) -> None:
         """Make it a record of the vault, if all of it is there and as it was committed to."""

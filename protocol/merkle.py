@@ -25,7 +25,9 @@ _NODE = b"\x01"
 
 def leaf_hash(data: bytes) -> bytes:
     """Return the hash of one leaf."""
-    return sha256(_LEAF + data).digest()
+    hasher = sha256(_LEAF)
+    hasher.update(data)  # Leaves may be large: they are not copied.
+    return hasher.digest()
 
 
 def merkle_root(leaves: Iterable[bytes]) -> bytes:
