@@ -7,6 +7,7 @@ that failed to write once refuses to write until it is opened anew.
 One task appends; any thread may read, and write local tables.
 """
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -14,14 +15,13 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from daemon import store_layout as layout
-from daemon.errors import DaemonError
 from daemon.store_errors import (
     CorruptStore,
     StoreFailed,
-    StoreFull,
-    StoreLocked,
     StoreMismatch,
+    explain,
 )
+from daemon.store_files import Damage, check_logs, check_tables
 from daemon.store_layout import Entries, Location, after, at, block_entries, changed_pieces
 from protocol.blocks import Block, BlockHash, FinalizedBlocks, block_hash
 from protocol.codec import decode, encode
@@ -43,8 +43,8 @@ CACHE_SIZE = 16 * 1024 * 1024
 OPEN_FILES_MAX = 256
 BLOOM_BITS_PER_KEY = 10
 
-LOCKED_WORDS = ("already held", "Resource temporarily unavailable")
-FULL_WORDS = ("No space left", "File too large", "quota exceeded")
+_TABLE_LINE = re.compile(r"^ (\d+):\d+\[", re.MULTILINE)
+"""A line of LevelDB's property `leveldb.sstables`, which names a table by its number."""
 
 T = TypeVar("T")
 
@@ -54,6 +54,7 @@ class ChainStore:
 
     def __init__(self, db: Any, network: NetworkId, path: Path) -> None:
         self._db = db
+        self._is_frozen = False
         self._path = path
         self._failed = False
         self.network = network
@@ -68,8 +69,8 @@ class ChainStore:
 
         Raises `StoreLocked`, `StoreMismatch`, `CorruptStore`, `StoreFull` or `StoreFailed`.
         """
-        if _is_remains(path):
-            raise CorruptStore(f"the store in {path} has lost its file CURRENT")
+        for damage in check_logs(path):
+            raise CorruptStore(f"the store in {path} is damaged: {damage}")
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -109,6 +110,14 @@ class ChainStore:
     def get(self, key: bytes) -> bytes | None:
         """Return the state entry under `key`: the store is a `StateView`."""
         return self._get(layout.STATE + key)
+
+    def entry(self, key: bytes) -> bytes | None:
+        """For `daemon.verification`: return what lies under a key of `daemon.store_layout`."""
+        return self._get(key)
+
+    def entries(self) -> Iterator[tuple[bytes, bytes]]:
+        """For `daemon.verification`: yield all that is stored, in the order of the keys."""
+        return self._items(b"")
 
     def state_items(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield all state entries, in the order of their keys."""
@@ -220,8 +229,23 @@ class ChainStore:
         pieces = changed_pieces(self._digest_pieces, digest)
         entries |= {layout.DIGEST + key: piece for key, piece in pieces.items()}
         self.write(entries)
-        self._digest_pieces |= pieces
+        self._digest_pieces = self._digest_pieces | pieces
         self._head = blocks[-1]
+
+    def damaged_files(self) -> Iterator[Damage]:
+        """Yield damage in any byte of the files that hold the store; it may be in use meanwhile."""
+        yield from check_logs(self._path)
+        tables = self._db.get_property(b"leveldb.sstables").decode()
+        names = [f"{int(number):06}.ldb" for number in _TABLE_LINE.findall(tables)]
+        yield from check_tables(self._path, names)
+
+    @contextmanager
+    def frozen(self) -> Iterator[Self]:
+        """Yield the store as it is now, to be read while this one goes on."""
+        with closing(self._db.snapshot()) as snapshot:
+            frozen = type(self)(snapshot, self.network, self._path)
+            frozen._is_frozen = True
+            yield frozen
 
     def table_get(self, key: bytes) -> bytes | None:
         """For `daemon.tables`: read an entry of a local table."""
@@ -237,6 +261,7 @@ class ChainStore:
 
     def write(self, entries: Mapping[bytes, bytes | None]) -> None:
         """Put and delete all of `entries` in one synced batch."""
+        assert not self._is_frozen
         if self._failed:
             raise StoreFailed(f"the store in {self._path} failed to write before")
         try:
@@ -248,13 +273,13 @@ class ChainStore:
                         batch.put(key, value)
         except leveldb.Error as error:
             self._failed = True
-            raise _as_daemon_error(error, self._path) from error
+            raise explain(error, self._path) from error
 
     def _get(self, key: bytes) -> bytes | None:
         try:
             value: bytes | None = self._db.get(key, verify_checksums=True)
         except leveldb.Error as error:
-            raise _as_daemon_error(error, self._path) from error
+            raise explain(error, self._path) from error
         return value
 
     def _items(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
@@ -305,32 +330,9 @@ def decode_stored(value: bytes, expected: type[T]) -> T:
         raise CorruptStore(f"unreadable {expected.__name__} in the store: {error}") from error
 
 
-def _is_remains(path: Path) -> bool:
-    """Say whether LevelDB would take what is left of a store for an empty folder."""
-    has_data = any(path.glob("*.ldb")) or any(path.glob("MANIFEST-*"))
-    return has_data and not (path / "CURRENT").exists()
-
-
 @contextmanager
 def _daemon_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except leveldb.Error as error:
-        raise _as_daemon_error(error, path) from error
-
-
-def _as_daemon_error(error: Exception, path: Path) -> DaemonError:
-    """Translate an error of LevelDB, which tells most of it in words."""
-    text = _text(error)
-    if isinstance(error, leveldb.CorruptionError) or "NotFound" in text:
-        return CorruptStore(f"the store in {path} is damaged: {text}")
-    if "LOCK: " in text and any(word in text for word in LOCKED_WORDS):
-        return StoreLocked(f"another process uses the store in {path}")
-    if any(word in text for word in FULL_WORDS):
-        return StoreFull(f"no room is left for the store in {path}")
-    return StoreFailed(f"the store in {path} does not work: {text}")
-
-
-def _text(error: Exception) -> str:
-    argument = error.args[0] if error.args else ""
-    return argument.decode(errors="replace") if isinstance(argument, bytes) else str(argument)
+        raise explain(error, path) from error

@@ -45,8 +45,12 @@ DISCLOSURE: Final = b"x"
 CONSENT: Final = b"y"
 REVIEW: Final = b"r"
 TABLE: Final = b"t"
+META: Final = b"m"
 SCHEMA_KEY: Final = b"mschema"
 NETWORK_KEY: Final = b"mnetwork"
+
+META_COUNT = 2
+"""How many keys there are for bookkeeping."""
 
 Entries = dict[bytes, bytes | None]
 """What to write: None deletes."""

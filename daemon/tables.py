@@ -12,7 +12,7 @@ choose, and values of one message type. Writes are durable when they return.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
@@ -91,6 +91,8 @@ INVITES = Table(b"i", Invite)
 NOTES = Table(b"n", Note)
 PEERS = Table(b"p", PeerRecord)
 RECORDS = Table(b"r", RecordEntry)
+
+TABLES: tuple[Table[Any], ...] = (INVITES, NOTES, PEERS, RECORDS)
 
 
 def put_peer_record(store: ChainStore, record: PeerRecord) -> None:
