@@ -2,9 +2,11 @@
 
 import hashlib
 import shutil
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import msgspec
 import pytest
@@ -199,4 +201,40 @@ def test_several_threads_may_use_one_vault(vault: Vault, folder: Path) -> None:
     vault = Vault(folder, MASTER)
     assert list(vault.record_ids()) == expected
     for record in expected:
+        vault.verify(record)
+
+
+class Noise:
+    """A source of so many bytes that it never has in memory at once."""
+
+    def __init__(self, length: int) -> None:
+        self._left = length
+        self._block = text_of(CHUNK_SIZE)
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._block[: min(size, self._left)]
+        self._left -= len(piece)
+        return piece
+
+
+def peak_memory(vault: Vault, length: int) -> int:
+    """Return how many bytes adding, verifying and reading a record took at most."""
+    tracemalloc.start()
+    try:
+        vault.verify(vault.add(cast(BinaryIO, Noise(length)), DESCRIPTION).id)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_long_record_takes_no_more_memory_than_a_short_one(vault: Vault) -> None:
+    assert peak_memory(vault, 24 * 1024 * 1024) < peak_memory(vault, 4 * 1024 * 1024) + 64 * 1024
+
+
+@pytest.mark.soak
+def test_a_record_of_a_gibibyte_takes_no_more_memory_either(vault: Vault, folder: Path) -> None:
+    assert peak_memory(vault, 1024 * 1024 * 1024) < 4 * 1024 * 1024
+    (record,) = vault.record_ids()
+    flip(folder / "records" / record.hex() / "chunks", 900 * 1024 * 1024)
+    with pytest.raises(RecordDamaged, match="chunk 14396 "):
         vault.verify(record)

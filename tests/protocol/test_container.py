@@ -229,3 +229,13 @@ def test_a_record_may_be_as_long_as_the_limit_and_no_longer() -> None:
         decode(encode(msgspec.structs.replace(content, length=RECORD_LENGTH_MAX + 1)), Content)
     with pytest.raises(DecodeError):
         decode(encode(msgspec.structs.replace(content, chunk_size=1_024)), Content)
+
+
+def test_the_sealed_bytes_never_change() -> None:
+    chunks, content = sealed_record(CHUNK_SIZE + 1)
+    assert chunks[1].hex() == "8015a5bc31a18a2ff9bc3eefa17ec83734"
+    assert content.root.hex() == "8103a2af17d49e1dcc57b9e397bc6a897137ea0565f842446b6d6a0a901a948a"
+    assert (
+        content.dek_commitment.hex()
+        == "4c88f373241360c365ed60870428c256a6ef13f5fc1931e9fa4c740c33effa74"
+    )

@@ -134,6 +134,18 @@ def test_sealing_twice_gives_different_bytes_and_so_another_digest() -> None:
     assert release_digest(Release((again,))) != release_digest(Release((ENVELOPE,)))
 
 
+def test_the_context_and_the_digest_never_change() -> None:
+    envelope = msgspec.structs.replace(ENVELOPE, sealed=b"sealed")
+    assert (
+        _info(envelope, HANDOVER).hex()
+        == "adef854e0f56e1dd7fccba70258de131325d8ae244a3135a7ef6d5c4a538d4e4"
+    )
+    assert (
+        release_digest(Release((envelope,))).hex()
+        == "956d99fc5f5a47665cab9b73fc87bf45e02b16d35478c446109c54a2f5295c20"
+    )
+
+
 def test_a_release_that_was_not_logged_is_refused() -> None:
     release = Release((ENVELOPE,))
     check_release(release, release_digest(release))

@@ -90,3 +90,9 @@ def test_the_cipher_does_what_wycheproof_says(case: dict[str, str]) -> None:
     else:
         with pytest.raises((CryptoError, TypeError)):
             crypto_aead_xchacha20poly1305_ietf_decrypt(sealed, context, nonce, key)
+
+
+def test_the_sealed_bytes_never_change() -> None:
+    sealed = seal(KEY, b"text", b"context")
+    assert sealed[:24].hex() == "617bfb884c1caeda14030c4d002f07d50d8acf0f8ac3e8b9"
+    assert sealed[24:].hex() == "cec03b97f69eac5039b7fd5773805d4889104bf3"
