@@ -19,7 +19,6 @@ import msgspec
 
 from daemon.config_text import (
     Tree,
-    did_you_mean,
     leaves,
     line_of_syntax_error,
     lines_of_keys,
@@ -27,6 +26,7 @@ from daemon.config_text import (
     values_of_environment,
 )
 from daemon.errors import DaemonError, Exit
+from daemon.hint import did_you_mean
 from protocol.genesis import MemberKind, Name
 
 CONFIG_SIZE_MAX = 256 * 1024

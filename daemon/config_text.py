@@ -5,7 +5,6 @@ of a key: a header opens a table, and `key =` sets a key of it. That is all the 
 files use; where the reading finds nothing, an error names no line.
 """
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -76,12 +75,6 @@ def leaves(tree: Tree, above: Path = ()) -> Iterable[tuple[Path, Any]]:
             yield from leaves(value, (*above, key))
         else:
             yield (*above, key), value
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ", did you mean X?" for a mistyped word, or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f", did you mean `{close[0]}`?" if close else ""
 
 
 def _split(key: str) -> Path:

@@ -20,8 +20,8 @@ from typing import TypeVar
 
 import trio
 
-from daemon.config_text import did_you_mean
 from daemon.errors import DaemonError, Exit
+from daemon.hint import did_you_mean
 from daemon.logs import get_logger
 from daemon.rpc import (
     INVALID_PARAMS,

@@ -3,6 +3,7 @@
 HOME            0700
   config.toml   this node's configuration
   genesis.bin   what all nodes of the network share
+  member-card   what this node shows others to found a network
   keys/         the node's keys, sealed
   chain/        LevelDB: the finalized chain and local tables
   votes/        what this authority signed; never part of a backup
@@ -62,6 +63,14 @@ class Home:
     @property
     def keys(self) -> Path:
         return self.path / "keys"
+
+    @property
+    def node_keys(self) -> Path:
+        return self.keys / "node.json"
+
+    @property
+    def member_card(self) -> Path:
+        return self.path / "member-card"
 
     @property
     def chain(self) -> Path:

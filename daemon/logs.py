@@ -5,8 +5,8 @@ Every line, ours or a library's, becomes one `LogEntry`: nothing about a patient
 logs -f` follows, and through a bounded queue to the terminal and a rotating file (`log_sinks`).
 
 A component is the name of a logger without `daemon.`: `structlog.get_logger("swarm")` and a module
-that asks for its own name both log as `swarm`. Log an event's id as `correlation` and a member's as `peer`:
-these two follow a matter across components and nodes.
+that asks for its own name both log as `swarm`. Log an event's id as `correlation` and a member's
+as `peer`: these two follow a matter across components and nodes.
 """
 
 import itertools
@@ -113,6 +113,9 @@ def get_logger(component: str) -> Any:
     return structlog.get_logger(component)
 
 
+_asking_module = structlog.stdlib.LoggerFactory(ignore_frame_names=[__name__])
+
+
 class _Distributor(logging.Handler):
     """Turns records into entries, and hands these to the ring and the writer."""
 
@@ -196,7 +199,7 @@ def _configure_structlog() -> None:
             _as_record,
         ],
         wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=_logger_of,
+        logger_factory=_make_logger,
     )
 
 
@@ -205,6 +208,11 @@ def _as_record(_logger: Any, _method: str, event: structlog.typing.EventDict) ->
     text = str(event.pop("event"))
     exc_info = event.pop("exc_info", None)
     return {"msg": text, "exc_info": exc_info, "extra": {"fields": event}}
+
+
+def _make_logger(*names: str) -> logging.Logger:
+    """Return the logger that was asked for by name, or else that of the asking module."""
+    return _logger_of(names[0] if names else _asking_module().name)
 
 
 def _logger_of(component: str = "") -> logging.Logger:

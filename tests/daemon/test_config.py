@@ -16,7 +16,8 @@ from daemon.config import (
     parse_bootstrap,
     render_config,
 )
-from daemon.config_text import did_you_mean, lines_of_keys, put
+from daemon.config_text import lines_of_keys, put
+from daemon.hint import did_you_mean
 
 MEMBER = "ab" * 32
 NODE = '[node]\nname = "st-mary"\nkind = "hospital"\n'

@@ -121,6 +121,11 @@ def test_a_module_that_logs_by_its_own_name_is_a_component(tmp_path: Path) -> No
     assert lines(tmp_path)[0]["component"] == "store"
 
 
+def test_a_module_that_gives_no_name_is_a_component_all_the_same(tmp_path: Path) -> None:
+    logged(tmp_path, lambda _: structlog.get_logger().info("here"), terminal="off", level="debug")
+    assert lines(tmp_path)[0]["component"] == __name__
+
+
 def test_values_bound_to_the_context_are_in_each_line(tmp_path: Path) -> None:
     def write(_: Logs) -> None:
         with structlog.contextvars.bound_contextvars(correlation=b"\xab" * 32):

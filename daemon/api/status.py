@@ -1,0 +1,148 @@
+"""`status`, `network` and `peers.list`: what the node is doing, whether it is well, and why not."""
+
+import os
+
+from daemon.api.views import view
+from daemon.control import Call
+from daemon.health import AuthorityFacts, Facts, find_problems
+from daemon.neighbour import PeerReport
+from daemon.node import Node
+from daemon.rpc import Json
+from protocol.genesis import faulty_max, quorum
+from protocol.identity import MemberId
+from protocol.state import emergencies
+
+VERSION = "0.1.0"
+
+
+def status(node: Node, started_at: int) -> dict[str, Json]:
+    """Return all that `placet status` shows. `started_at` is in milliseconds."""
+    facts = collect_facts(node)
+    problems = find_problems(facts)
+    return {
+        "node": _node(node, started_at),
+        "network": network(node),
+        "doing": _doing(node, facts),
+        "healthy": not problems,
+        "problems": [
+            {"code": each.code, "cause": each.cause, "next_step": each.next_step}
+            for each in problems
+        ],
+        "chain": _chain(node),
+        "authorities": [
+            {
+                "name": each.name,
+                "is_me": each.is_me,
+                "reachable": each.reachable or each.is_me,
+                "last_seen": each.last_seen,
+                "failure": each.failure,
+            }
+            for each in facts.authorities
+        ],
+        "peers": {
+            "connected": sum(each.connected for each in node.swarm.report()),
+            "wanted": len(node.wanted()),
+        },
+    }
+
+
+def network(node: Node) -> dict[str, Json]:
+    count = len(node.genesis.authorities)
+    return {
+        "name": node.genesis.name,
+        "id": node.network.hex(),
+        "profile": node.genesis.profile.value,
+        "authorities": count,
+        "quorum": quorum(count),
+        "may_fail": faulty_max(count),
+        "members": len(node.members.all()),
+        "delay_bound": node.genesis.delay_bound,
+    }
+
+
+def collect_facts(node: Node) -> Facts:
+    """Return what `health` judges by."""
+    reports = {report.member: report for report in node.swarm.report()}
+    now = node.now()
+    return Facts(
+        authorities=tuple(
+            _authority(node, authority.member, reports.get(authority.member))
+            for authority in node.genesis.authorities
+        ),
+        quorum=quorum(len(node.genesis.authorities)),
+        events_waiting=len(node.core.mempool),
+        votes=node.is_authority,
+        voting_stopped=_voting_stopped(node),
+        blocks_behind=max(0, node.core.sync.target - node.core.chain.height),
+        is_member=node.me in node.members,
+        reviews_overdue=sum(
+            entry.is_overdue(now) and entry.custodian == node.me
+            for _, entry in emergencies(node.state)
+        ),
+    )
+
+
+async def list_peers(node: Node, _: Call) -> Json:
+    """Return whom the node talks to, or wants to, and why it does not."""
+    authorities = {authority.member for authority in node.genesis.authorities}
+    return [
+        {
+            **{name: view(getattr(report, name)) for name in PeerReport.__slots__},
+            "name": node.members.name(report.member),
+            "is_authority": report.member in authorities,
+        }
+        for report in node.swarm.report()
+    ]
+
+
+def _node(node: Node, started_at: int) -> dict[str, Json]:
+    me = node.member(node.me)
+    return {
+        "name": node.config.node.name,
+        "kind": node.config.node.kind.value,
+        "id": node.me.hex(),
+        "member": me is not None,
+        "authority": node.is_authority,
+        "pid": os.getpid(),
+        "version": VERSION,
+        "started_at": started_at,
+        "home": str(node.home.path),
+        "addresses": list(node.transport.addresses),
+    }
+
+
+def _chain(node: Node) -> dict[str, Json]:
+    head = node.core.chain.head.header
+    waiting = node.core.consensus.waiting_for() if node.core.consensus else None
+    return {
+        "height": head.height,
+        "final_at": head.timestamp if head.height else None,
+        "events_waiting": len(node.core.mempool),
+        "view": waiting.view if waiting else head.view,
+        "leader": node.members.name(waiting.leader) if waiting else None,
+        "waiting_for": waiting.reason.value if waiting and waiting.reason else None,
+    }
+
+
+def _doing(node: Node, facts: Facts) -> str:
+    if facts.blocks_behind:
+        return "catching up"
+    if node.core.consensus is not None:
+        return "voting"
+    return "observing" if node.is_authority else "following"
+
+
+def _voting_stopped(node: Node) -> str:
+    if not node.is_authority or node.core.consensus is not None:
+        return ""
+    return node.driver.halted or "the vote log is damaged"
+
+
+def _authority(node: Node, member: MemberId, report: PeerReport | None) -> AuthorityFacts:
+    return AuthorityFacts(
+        name=node.members.name(member),
+        is_me=member == node.me,
+        reachable=report is not None and report.connected,
+        last_seen=report.last_seen if report else None,
+        failure=(report.failure or "") if report else "",
+    )

@@ -1,0 +1,122 @@
+"""What commands print: tables, pairs, marks and moments, for people and for programs.
+
+Colours carry no meaning of their own, and are left out where the output is not a terminal or
+NO_COLOR is set. Nothing here needs a third-party library but click.
+"""
+
+import json
+import os
+import shutil
+import time
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import click
+
+COLUMN_WIDTH_MIN = 8
+"""A column of a table is not cut below this many characters."""
+
+ID_LENGTH = 8
+"""How many hex digits of an id people see."""
+
+GOOD, BAD, CAREFUL, FAINT, STRONG = "green", "red", "yellow", "bright_black", "bold"
+
+
+def show(value: Any, render: Callable[[Any], str], *, as_json: bool) -> None:
+    """Print `value` for programs or, rendered, for people."""
+    if as_json:
+        click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    elif text := render(value):
+        echo(text)
+
+
+def echo(text: str = "") -> None:
+    """Print a line for people."""
+    click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def paint(text: str, style: str) -> str:
+    """Return `text` in one of the styles above."""
+    return click.style(text, bold=True) if style == STRONG else click.style(text, fg=style)
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str = "none") -> str:
+    """Return a table as wide as the terminal allows; the widest column gives way first."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    if not cells:
+        return paint(empty, FAINT)
+    widths = [max(_width(row[index]) for row in [headers, *cells]) for index in range(len(headers))]
+    _narrow(widths, shutil.get_terminal_size((100, 24)).columns - 2 * (len(widths) - 1))
+    lines = [[paint(_fit(head, width), FAINT) for head, width in zip(headers, widths, strict=True)]]
+    lines += [[_fit(cell, width) for cell, width in zip(row, widths, strict=True)] for row in cells]
+    return "\n".join("  ".join(line).rstrip() for line in lines)
+
+
+def pairs(values: Iterable[tuple[str, str]]) -> str:
+    """Return names and values in two columns; pairs without a value are left out."""
+    known = [(name, value) for name, value in values if value]
+    width = max((len(name) for name, _ in known), default=0)
+    return "\n".join(f"{paint(name.ljust(width), FAINT)}  {value}" for name, value in known)
+
+
+def mark(good: bool) -> str:
+    return paint("✓", GOOD) if good else paint("✗", BAD)
+
+
+def short_id(identifier: str) -> str:
+    return identifier[:ID_LENGTH]
+
+
+def moment(milliseconds: int | None) -> str:
+    """Return a time of day, with the date if it was not today; "never" without one."""
+    if milliseconds is None:
+        return "never"
+    then, now = time.localtime(milliseconds / 1000), time.localtime()
+    is_today = then[:3] == now[:3]
+    return time.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M", then)
+
+
+def ago(milliseconds: int | None) -> str:
+    """Return how long ago that was, in the largest unit that fits."""
+    if milliseconds is None:
+        return "never"
+    seconds = max(0, int(time.time() - milliseconds / 1000))
+    return f"{duration(seconds)} ago"
+
+
+def duration(seconds: int) -> str:
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in a unit that people read."""
+    amount = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TiB"
+
+
+def _narrow(widths: list[int], available: int) -> None:
+    while sum(widths) > available and max(widths) > COLUMN_WIDTH_MIN:
+        widths[widths.index(max(widths))] -= 1
+
+
+def _fit(text: str, width: int) -> str:
+    if _width(text) > width:
+        text = click.unstyle(text)
+        while _width(text) > width - 1:
+            text = text[:-1]
+        text += "…"
+    return text + " " * (width - _width(text))
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal the text takes."""
+    plain = click.unstyle(text)
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in plain)

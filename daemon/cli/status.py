@@ -1,0 +1,111 @@
+"""`placet status`: what the node is doing, whether it is well, and if not, why and what to do."""
+
+import time
+from typing import Any
+
+import click
+
+from daemon.cli.node import call
+from daemon.cli.options import common_options
+from daemon.cli.output import (
+    BAD,
+    CAREFUL,
+    FAINT,
+    GOOD,
+    STRONG,
+    ago,
+    duration,
+    mark,
+    paint,
+    pairs,
+    short_id,
+    show,
+)
+from daemon.errors import Exit
+from daemon.home import Home
+
+WATCH_SECONDS = 1.0
+
+
+@click.command(epilog="Example: placet status -w")
+@click.option("-w", "--watch", is_flag=True, help="Look again every second, until Ctrl-C.")
+@common_options
+def status(watch: bool, home: Home, as_json: bool) -> None:
+    """Say what the node does, and what is wrong. Exit code 4 if it is not healthy."""
+    if watch:
+        _watch(home, as_json)
+    found = call(home, "status")
+    show(found, render_status, as_json=as_json)
+    if not found["healthy"]:
+        click.get_current_context().exit(Exit.NOT_HEALTHY)
+
+
+def render_status(found: dict[str, Any]) -> str:
+    """Return the whole status for people: problems first."""
+    problems = [
+        f"{paint(problem['cause'], BAD)}\n  Next: {problem['next_step']}"
+        for problem in found["problems"]
+    ]
+    return "\n".join([_headline(found), *problems, pairs(_facts(found))])
+
+
+def _watch(home: Home, as_json: bool) -> None:
+    while True:
+        found = call(home, "status")
+        if not as_json:
+            click.clear()
+        show(found, render_status, as_json=as_json)
+        time.sleep(WATCH_SECONDS)
+
+
+def _headline(found: dict[str, Any]) -> str:
+    node = found["node"]
+    role = "authority" if node.get("authority") else "member"
+    state = paint("healthy", GOOD) if found["healthy"] else paint("not healthy", BAD)
+    name = paint(node["name"], STRONG)
+    return f"{mark(found['healthy'])} {name}, {node['kind']}, {role}: {state}"
+
+
+def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
+    node, chain = found["node"], found.get("chain")
+    facts = [("doing", found["doing"])]
+    if chain is not None:
+        facts += [
+            ("network", _network(found["network"])),
+            ("chain", _height(chain)),
+            ("waiting", _waiting(chain)),
+            ("authorities", _authorities(found)),
+            ("peers", "{connected} connected, {wanted} wanted".format(**found["peers"])),
+        ]
+    uptime = duration(int(time.time() - node["started_at"] / 1000))
+    return [*facts, ("running", f"{uptime}, process {node['pid']}, {node['home']}")]
+
+
+def _network(network: dict[str, Any]) -> str:
+    details = f"{short_id(network['id'])}, {network['members']} members, {network['profile']}"
+    return f"{network['name']} {paint('(' + details + ')', FAINT)}"
+
+
+def _height(chain: dict[str, Any]) -> str:
+    if not chain["height"]:
+        return "height 0, nothing has happened yet"
+    return f"height {chain['height']}, final {ago(chain['final_at'])}"
+
+
+def _waiting(chain: dict[str, Any]) -> str:
+    if not chain["events_waiting"]:
+        return ""
+    return paint(f"{chain['events_waiting']} events are not final yet", CAREFUL)
+
+
+def _authorities(found: dict[str, Any]) -> str:
+    known = found["authorities"]
+    reachable = sum(each["reachable"] for each in known)
+    names = ", ".join(_authority(each) for each in known)
+    return f"{reachable} of {len(known)} reachable, {found['network']['quorum']} needed: {names}"
+
+
+def _authority(authority: dict[str, Any]) -> str:
+    if authority["is_me"]:
+        return f"{authority['name']} (this node)"
+    return authority["name"] if authority["reachable"] else paint(authority["name"], BAD)

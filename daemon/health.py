@@ -1,0 +1,116 @@
+"""Is this node well, and if not: why, and what to do. Facts in, sentences out.
+
+A problem has a stable code for programs, a cause that names who or what is missing, and a next
+step. The worst comes first.
+"""
+
+import time
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorityFacts:
+    """How we stand with one authority."""
+
+    name: str
+    is_me: bool
+    reachable: bool
+    last_seen: int | None
+    """Milliseconds since the Unix epoch; None if never in this run."""
+    failure: str
+    """Why it is not reached, in words."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    authorities: tuple[AuthorityFacts, ...]
+    quorum: int
+    events_waiting: int
+    votes: bool
+    """Whether this node should vote."""
+    voting_stopped: str
+    """Why it does not vote, if it should; else nothing."""
+    blocks_behind: int
+    is_member: bool
+    reviews_overdue: int
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    code: str
+    cause: str
+    next_step: str
+
+
+def find_problems(facts: Facts) -> tuple[Problem, ...]:
+    """Return what is wrong; nothing if the node is well."""
+    found = [
+        _voting_stopped(facts),
+        _not_final(facts),
+        _not_a_member(facts),
+        _behind(facts),
+        _overdue(facts),
+    ]
+    return tuple(problem for problem in found if problem is not None)
+
+
+def _voting_stopped(facts: Facts) -> Problem | None:
+    if not facts.votes or not facts.voting_stopped:
+        return None
+    return Problem(
+        "voting-stopped",
+        f"NOT VOTING  this authority has stopped voting: {facts.voting_stopped}",
+        "Mend the cause (often a full or failing disk), then run: placet restart",
+    )
+
+
+def _not_final(facts: Facts) -> Problem | None:
+    reachable = [each for each in facts.authorities if each.reachable or each.is_me]
+    if len(reachable) >= facts.quorum:
+        return None
+    missing = [each for each in facts.authorities if each not in reachable]
+    waiting = f" {count_of(facts.events_waiting, 'event')} wait." if facts.events_waiting else ""
+    cause = (
+        f"NOT FINAL  {len(reachable)} of {len(facts.authorities)} authorities reachable,"
+        f" {facts.quorum} needed: missing {', '.join(map(_missing, missing))}.{waiting}"
+    )
+    reason = next((each.failure for each in missing if each.failure), "")
+    about = f" ({missing[0].name}: {reason})" if reason else ""
+    next_step = f"Have them started, or check the way to them{about}: placet peer list"
+    return Problem("not-final", cause, next_step)
+
+
+def _not_a_member(facts: Facts) -> Problem | None:
+    if facts.is_member:
+        return None
+    return Problem(
+        "not-a-member",
+        "NOT A MEMBER  the network has removed this node, or has not admitted it yet",
+        "Ask an authority for a ticket, then run: placet join TICKET",
+    )
+
+
+def _behind(facts: Facts) -> Problem | None:
+    if facts.blocks_behind <= 0:
+        return None
+    cause = f"CATCHING UP  {count_of(facts.blocks_behind, 'block')} behind the others"
+    return Problem("behind", cause, "Wait; it goes on by itself.")
+
+
+def _overdue(facts: Facts) -> Problem | None:
+    if not facts.reviews_overdue:
+        return None
+    cause = f"OVERDUE  {count_of(facts.reviews_overdue, 'emergency review')} of ours not done"
+    return Problem("reviews-overdue", cause, "See: placet emergency list")
+
+
+def count_of(count: int, thing: str) -> str:
+    """Return a number and its noun, in the plural where that is due."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def _missing(authority: AuthorityFacts) -> str:
+    if authority.last_seen is None:
+        return f"{authority.name} (never seen)"
+    seen = time.localtime(authority.last_seen / 1000)
+    return f"{authority.name} (last seen {time.strftime('%H:%M', seen)})"
