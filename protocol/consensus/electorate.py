@@ -21,16 +21,13 @@ class Electorate:
     """The leaders of as many views as there are authorities; then it repeats."""
     quorum: int
     faulty_max: int
+    others: tuple[int, ...]
+    """All but me, from my successor around to my predecessor."""
     signers: dict[MemberId, int] = field(repr=False)
 
     @property
     def size(self) -> int:
         return len(self.authorities)
-
-    @property
-    def others(self) -> tuple[int, ...]:
-        """All but me, from my successor around to my predecessor."""
-        return tuple((self.me + step) % self.size for step in range(1, self.size))
 
     def leader(self, view: int) -> int:
         return self.order[view % self.size]
@@ -48,6 +45,7 @@ def electorate(authorities: tuple[Authority, ...], *, me: int, base: bytes) -> E
         order=leader_order(len(authorities), epoch=EPOCH, base=base),
         quorum=quorum(len(authorities)),
         faulty_max=faulty_max(len(authorities)),
+        others=tuple((me + step) % len(authorities) for step in range(1, len(authorities))),
         signers={authority.member: index for index, authority in enumerate(authorities)},
     )
 

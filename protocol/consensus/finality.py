@@ -12,7 +12,7 @@ from protocol.consensus.state import State
 def hand_over(state: State) -> bool:
     """Finalize all blocks up to the newest finalization, if their bodies are here."""
     finalization = state.finalization
-    if finalization is None or finalization.block == block_hash(state.tip.header):
+    if finalization is None or finalization.block == state.tip_hash:
         return False
     if state.missing(finalization.block) is not None:
         return False
@@ -37,9 +37,8 @@ def adopt(state: State, tip: Block) -> None:
 
 def _branch(state: State, block: BlockHash) -> list[Block] | None:
     """Return the blocks above the tip up to `block`, or `None` if they do not stand on it."""
-    tip = block_hash(state.tip.header)
     branch: list[Block] = []
-    while block != tip:
+    while block != state.tip_hash:
         body = state.application.block(block)
         if body is None or body.header.height <= state.tip.header.height:
             return None
@@ -50,7 +49,7 @@ def _branch(state: State, block: BlockHash) -> list[Block] | None:
 
 
 def _move_tip(state: State, tip: Block) -> None:
-    state.tip = tip
+    state.tip, state.tip_hash = tip, block_hash(tip.header)
     state.verdicts = {
         identifier: verdict
         for identifier, verdict in state.verdicts.items()

@@ -26,6 +26,7 @@ from protocol.consensus.interface import (
     Effect,
     EventsAdmitted,
     FinalizeBlocks,
+    Halt,
     Input,
     Instant,
     MessageReceived,
@@ -110,6 +111,7 @@ class Consensus:
             application=application,
             verifier=verifier,
             tip=block,
+            tip_hash=block_hash(block.header),
             finalization=finalization,
             peers=tuple(Peer() for _ in genesis.authorities),
             attempt=Attempt(entered_at=0, retransmit_after=timing.retransmit),
@@ -130,6 +132,8 @@ class Consensus:
         self._record(input)
         self._advance()
         self._fetch()
+        if state.halted is not None:
+            return [Halt(state.halted)]
         # What is sent is on its way before anything is applied.
         effects = sorted(state.effects, key=lambda effect: isinstance(effect, FinalizeBlocks))
         state.effects = []

@@ -17,7 +17,6 @@ from protocol.consensus.interface import (
     CancelTimer,
     ConsensusTimer,
     Effect,
-    Halt,
     HaltReason,
     Instant,
     Send,
@@ -89,6 +88,7 @@ class State:
     verifier: Verifier
     tip: Block
     """The newest block that is final and applied."""
+    tip_hash: BlockHash
     finalization: Certificate | None
     """The newest certificate that finalizes; its block may still have to be fetched."""
     peers: tuple[Peer, ...]
@@ -116,7 +116,7 @@ class State:
     @property
     def finalized_block(self) -> BlockHash:
         """The block of `finalization`; at the start of the chain, the genesis block."""
-        return block_hash(self.tip.header) if self.finalization is None else self.finalization.block
+        return self.tip_hash if self.finalization is None else self.finalization.block
 
     @property
     def failed_views(self) -> int:
@@ -134,7 +134,9 @@ class State:
     def round(self, view: int) -> Round:
         """Return the round of a view that is not settled, a new one if need be."""
         assert view > self.finalized_view
-        return self.rounds.setdefault(view, Round())
+        if view not in self.rounds:
+            self.rounds[view] = Round()
+        return self.rounds[view]
 
     def parent(self, view: int) -> Parent | Gap:
         """Return what a block of `view` must stand on: the newest notarized one below it.
@@ -153,9 +155,8 @@ class State:
 
     def missing(self, block: BlockHash) -> BlockHash | None:
         """Return the body that one needs next to reach the tip from `block`, or `None`."""
-        tip = block_hash(self.tip.header)
         for _ in range(UNFINALIZED_MAX):
-            if block == tip:
+            if block == self.tip_hash:
                 return None
             body = self.application.block(block)
             if body is None:
@@ -198,8 +199,6 @@ class State:
             self.effects.append(CancelTimer(timer))
 
     def halt(self, reason: HaltReason) -> None:
-        """Stop for good; what this step wanted besides is dropped."""
+        """Stop for good, with this step; what it wanted besides will not happen."""
         if self.halted is None:
             self.halted = reason
-            self.effects[:] = [Halt(reason)]
-            self.records.clear()
