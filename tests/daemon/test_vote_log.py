@@ -115,3 +115,50 @@ def test_a_log_that_disappeared_is_not_taken_for_a_new_one(tmp_path: Path) -> No
 
     with pytest.raises(VoteLogCorrupt), open_log(tmp_path):
         pass
+
+
+def test_every_changed_byte_makes_the_log_refuse(tmp_path: Path) -> None:
+    with open_log(tmp_path) as log:
+        for view in range(1, 4):
+            log.append([vote(view)])
+    path = tmp_path / LOG_NAME
+    good = path.read_bytes()
+    for offset in range(0, len(good), 7):
+        path.write_bytes(good[:offset] + bytes([good[offset] ^ 32]) + good[offset + 1 :])
+        with pytest.raises(VoteLogCorrupt) as caught, open_log(tmp_path):
+            pass
+        assert "must not vote" in caught.value.next_step
+    path.write_bytes(good)
+    assert len(replayed(tmp_path)) == 3
+
+
+def test_every_torn_end_is_cut_off(tmp_path: Path) -> None:
+    with open_log(tmp_path) as log:
+        log.append([vote(1)])
+        end = log.size
+        log.append([vote(2)])
+    path = tmp_path / LOG_NAME
+    data = path.read_bytes()
+    for length in range(end, len(data), 9):
+        path.write_bytes(data[:length])
+        with open_log(tmp_path) as log:
+            assert log.replayed == (vote(1),)
+            assert path.stat().st_size == end
+            log.append([vote(3)])
+        assert replayed(tmp_path) == (vote(1), vote(3))
+
+
+def test_damage_that_pruning_meets_silences_the_log(tmp_path: Path) -> None:
+    with open_log(tmp_path) as log:
+        log.append([vote(1)])
+        (tmp_path / LOG_NAME).write_bytes(b"something else")
+        with pytest.raises(VoteLogFailed):
+            log.prune(lambda _: True)
+        with pytest.raises(VoteLogFailed):
+            log.append([vote(2)])
+
+
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(VoteLogFailed), open_log(tmp_path / "file" / "votes"):
+        pass
