@@ -41,11 +41,12 @@ def test_keys_are_there_after_a_restart(path: Path) -> None:
 
 def test_destroyed_keys_are_gone_and_the_others_are_not(keys: VaultKeys, path: Path) -> None:
     old_file = path.read_bytes()
-    epoch = keys.epoch
+    epoch, epoch_key = keys.epoch, keys._epoch.key
     keys.destroy([NAMES[1], NAMES[2], entry_name("record", b"unknown")])
     for reader in (keys, VaultKeys(path, MASTER)):
         assert contents(reader) == [KEYS[0], None, None, KEYS[3]]
         assert reader.epoch == epoch + 1
+        assert reader._epoch.key != epoch_key
     # Not one sealed key of the old file is in the new one.
     for start in range(HEADER_SIZE, len(old_file), ENTRY_SIZE):
         assert old_file[start + 32 : start + ENTRY_SIZE] not in path.read_bytes()

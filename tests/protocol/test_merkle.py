@@ -141,3 +141,9 @@ def test_a_path_may_be_as_long_as_the_limit_and_no_longer() -> None:
 def test_a_node_is_not_a_leaf() -> None:
     left, right = leaves_of(2)
     assert leaf_hash(left + right) != merkle_root([left, right])
+
+
+def test_a_path_that_goes_on_above_its_tree_proves_nothing() -> None:
+    left, right = leaves_of(2)
+    assert is_in_tree(merkle_root([left, right]), right, 1, 2, [left])
+    assert not is_in_tree(merkle_root([left, right]), right, 0, 1, [left])
