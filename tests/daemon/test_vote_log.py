@@ -12,6 +12,7 @@ from daemon.vote_log import (
     NEW_LOG_NAME,
     VoteLog,
     VoteLogCorrupt,
+    VoteLogFailed,
     VoteLogLocked,
 )
 from protocol.consensus.log import (
