@@ -1,0 +1,196 @@
+"""The driver with a real store and a real vote log: a network of one authority, on one disk."""
+
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import trio
+
+from daemon.driver import Driver, now
+from daemon.receipts import Receipt
+from daemon.store import ChainStore
+from daemon.vote_log import VoteLog
+from protocol.blocks import genesis_block
+from protocol.codec import decode, encode
+from protocol.consensus import LogRecord, OwnVote
+from protocol.core import Core
+from protocol.digest import StateDigest
+from protocol.effects import EventsSubmitted, MessageReceived
+from protocol.errors import DecodeError, InvalidEvent, ProtocolError
+from protocol.events import SignedEvent
+from protocol.identity import MemberId
+from protocol.ledger import genesis_changes
+from protocol.messages import FinalizedBlocks, PeerMessage, RangeWanted
+from protocol.origin import Origin
+from tests.eventually import eventually
+from tests.protocol.examples import (
+    CREATED_AT,
+    consent_given,
+    consent_withdrawn,
+    id_of,
+    make_key,
+    make_network,
+    token,
+)
+
+NETWORK = make_network(authority_count=1, member_count=1)
+AUTHORITY = NETWORK.authorities[0]
+PEER = NETWORK.members[0].id
+PATIENT = make_key("patient")
+
+
+@dataclass
+class Rig:
+    """A driver and what it did to the outside."""
+
+    driver: Driver
+    vote_log: VoteLog[LogRecord]
+    sent: list[tuple[MemberId, PeerMessage]] = field(default_factory=list)
+    blamed: list[ProtocolError] = field(default_factory=list)
+
+    async def submit(self, signed: SignedEvent) -> Receipt:
+        with trio.fail_after(5), self.driver.receipts.waiting(id_of(NETWORK, signed)) as waiter:
+            await self.driver.put(EventsSubmitted((signed,)))
+            return await waiter.wait()
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[Rig]:
+    with ExitStack() as stack:
+        store = stack.enter_context(ChainStore.open(folder / "chain", NETWORK.id))
+        votes = stack.enter_context(
+            VoteLog[LogRecord].open(folder / "votes", NETWORK.id, LogRecord, ballast_size=4096)
+        )
+        if store.is_new:
+            changes = genesis_changes(NETWORK.genesis)
+            digest = StateDigest().updated({}, changes)
+            store.begin(genesis_block(NETWORK.genesis, digest.root), changes, digest.encode())
+        core = Core(
+            Origin(
+                genesis=NETWORK.genesis,
+                key=AUTHORITY.key,
+                voting_key=AUTHORITY.voting_key,
+                head=store.head,
+                certificate=store.certificate(store.height),
+                state=store,
+                digest=StateDigest.decode(store.digest),
+                log=votes.replayed,
+                sequence=now().wall,
+            )
+        )
+        rig = Rig(
+            driver=Driver(
+                core=core,
+                store=store,
+                vote_log=votes,
+                send_frame=lambda member, frame, _: (
+                    rig.sent.append((member, decode(frame, PeerMessage))) is None
+                ),
+                blame=lambda _, error: rig.blamed.append(error),
+            ),
+            vote_log=votes,
+        )
+        async with trio.open_nursery() as nursery:
+            await nursery.start(rig.driver.run)
+            yield rig
+            nursery.cancel_scope.cancel()
+
+
+def in_an_hour() -> int:
+    """Return when events should expire; example networks begin in 2027, which may be later."""
+    return max(now().wall, CREATED_AT) + 3_600_000
+
+
+def grant(label: str) -> SignedEvent:
+    later = in_an_hour()
+    return consent_given(
+        NETWORK,
+        PATIENT,
+        AUTHORITY,
+        consent=token(label, 16),
+        expiry_day=later // 86_400_000 + 30,
+        valid_until=later,
+    )
+
+
+async def test_a_receipt_means_that_the_event_is_in_the_store(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        signed = grant("consent")
+        receipt = await rig.submit(signed)
+        assert receipt == Receipt(id_of(NETWORK, signed), 1)
+        assert rig.driver.core.chain.height == 1
+
+    with ChainStore.open(tmp_path / "chain", NETWORK.id) as store:
+        block = store.block(1)
+        assert block is not None
+        assert block.events == (signed,)
+
+
+async def test_a_refusal_goes_back_to_the_submitter(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        await rig.submit(grant("consent"))
+        with pytest.raises(InvalidEvent):
+            await rig.submit(
+                consent_withdrawn(
+                    NETWORK,
+                    make_key("another patient"),
+                    consent=token("consent", 16),
+                    valid_until=in_an_hour(),
+                )
+            )
+
+
+async def test_after_a_restart_the_chain_goes_on_and_no_view_is_voted_on_twice(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path) as rig:
+        await rig.submit(grant("first"))
+    async with running(tmp_path) as rig:
+        assert (await rig.submit(grant("second"))).height == 2
+    async with running(tmp_path) as rig:
+        votes = [
+            (record.vote.view, record.vote.kind)
+            for record in rig.vote_log.replayed
+            if isinstance(record, OwnVote)
+        ]
+    assert len(votes) == len(set(votes)) >= 4
+
+
+async def test_a_vote_log_that_fails_silences_the_node_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path) as rig:
+        await rig.submit(grant("first"))
+
+        def fail(_: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("os.fdatasync", fail)
+        rig.sent.clear()
+        await rig.driver.put(EventsSubmitted((grant("second"),)))
+        await eventually(lambda: rig.driver.halted is not None)
+        monkeypatch.undo()
+        assert "No space left" in str(rig.driver.halted)
+        assert rig.driver.core.chain.height == 1
+        assert not rig.sent
+
+
+async def test_bytes_that_are_no_message_are_blamed_on_their_sender(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        await rig.driver.receive_frame(PEER, b"\xc1 not a message")
+        assert isinstance(rig.blamed[0], DecodeError)
+
+
+async def test_a_question_for_blocks_is_answered_from_the_store(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        await rig.submit(grant("first"))
+        rig.sent.clear()
+        await rig.driver.put(MessageReceived(PEER, RangeWanted(1, 10)))
+        await eventually(lambda: bool(rig.sent))
+        [(peer, answer)] = rig.sent
+        assert peer == PEER
+        assert isinstance(answer, FinalizedBlocks)
+        assert [block.header.height for block in answer.blocks] == [1]
+        assert decode(encode(answer), PeerMessage) == answer
