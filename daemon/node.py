@@ -29,7 +29,7 @@ from daemon.swarm import Swarm
 from daemon.tables import peer_records
 from daemon.transport import Stream, Transport
 from daemon.vault import Vault
-from daemon.vote_log import VoteLog, VoteLogCorrupt
+from daemon.vote_log import VoteLog, VoteLogCorrupt, VoteLogFailed
 from protocol.blocks import genesis_block
 from protocol.consensus import LogRecord
 from protocol.core import Core
@@ -305,6 +305,6 @@ def _open_vote_log(
         return None
     try:
         return stack.enter_context(VoteLog.open(home.votes, network_id(genesis), LogRecord))
-    except VoteLogCorrupt as error:
-        log.error("vote-log-damaged", reason=str(error), next_step=error.next_step)
+    except (VoteLogCorrupt, VoteLogFailed) as error:
+        log.error("vote-log-unusable", reason=str(error), next_step=error.next_step)
         return None
