@@ -41,12 +41,12 @@ def test_keys_are_there_after_a_restart(path: Path) -> None:
 
 def test_destroyed_keys_are_gone_and_the_others_are_not(keys: VaultKeys, path: Path) -> None:
     old_file = path.read_bytes()
-    epoch, epoch_key = keys.epoch, keys._epoch.key
+    generation, generation_key = keys.generation, keys._generation.key
     keys.destroy([NAMES[1], NAMES[2], entry_name("record", b"unknown")])
     for reader in (keys, VaultKeys(path, MASTER)):
         assert contents(reader) == [KEYS[0], None, None, KEYS[3]]
-        assert reader.epoch == epoch + 1
-        assert reader._epoch.key != epoch_key
+        assert reader.generation == generation + 1
+        assert reader._generation.key != generation_key
     # Not one sealed key of the old file is in the new one.
     for start in range(HEADER_SIZE, len(old_file), ENTRY_SIZE):
         assert old_file[start + 32 : start + ENTRY_SIZE] not in path.read_bytes()
@@ -165,7 +165,7 @@ def test_after_a_failed_erasure_the_keys_still_work_and_it_can_be_repeated(
     with monkeypatch.context() as patch, suppress(OSError):
         patch.setattr(os, failing, fail)
         keys.destroy(NAMES[:2])
-    keys.put(NAMES[0], KEYS[0])  # Under whatever epoch is in the file.
+    keys.put(NAMES[0], KEYS[0])  # Under whatever generation is in the file.
     assert contents(VaultKeys(path, MASTER))[2:] == KEYS[2:]
     keys.destroy(NAMES[:2])
     assert contents(keys) == contents(VaultKeys(path, MASTER)) == [None, None, *KEYS[2:]]
