@@ -1,7 +1,8 @@
 """Messages on a stream: each is one MessagePack `bin` object, and nothing else is one.
 
-A `bin` object starts with its length, so it needs no framing besides. Every other type is refused
-by its first byte, and no object keeps more than the limit in memory.
+A `bin` object starts with its length, so it needs no framing besides. Any other type is refused by
+its first byte and a longer one by its header: msgpack's own `Unpacker` would first wait for all of
+it, whatever the limits it was given.
 """
 
 from collections import deque
@@ -14,9 +15,8 @@ from protocol.errors import LimitExceeded
 FRAME_SIZE_MAX = 4 * 1024 * 1024 + 64 * 1024
 """The longest frame in bytes: the largest message and room for what wraps it."""
 
-BIN_HEADER_SIZE_MAX = 5
-FEED_SIZE_MAX = 64 * 1024
-"""How many bytes the parser takes at once, so that what it keeps is bounded by one frame."""
+_LENGTH_SIZES = {0xC4: 1, 0xC5: 2, 0xC6: 4}
+"""The first byte of bin 8, bin 16 and bin 32, and in how many bytes the length follows."""
 
 
 def encode_frame(frame: bytes) -> bytes:
@@ -30,18 +30,11 @@ def encode_frames(frames: Iterable[bytes]) -> bytes:
 
 
 class FrameDecoder:
-    """Cuts the bytes of one stream into frames."""
+    """Cuts the bytes of one stream into frames; keeps no more than one that is not complete."""
 
     def __init__(self, frame_size_max: int = FRAME_SIZE_MAX) -> None:
         self._frame_size_max = frame_size_max
-        self._unpacker = msgpack.Unpacker(
-            max_buffer_size=frame_size_max + BIN_HEADER_SIZE_MAX + FEED_SIZE_MAX,
-            max_bin_len=frame_size_max,
-            max_str_len=0,
-            max_array_len=0,
-            max_map_len=0,
-            max_ext_len=0,
-        )
+        self._buffer = bytearray()
         self._frames: deque[bytes] = deque()
 
     def feed(self, data: bytes | bytearray) -> None:
@@ -49,22 +42,30 @@ class FrameDecoder:
 
         A decoder that raised is of no use any more: nobody can tell where the next frame starts.
         """
-        view = memoryview(data)
-        try:
-            for start in range(0, len(view), FEED_SIZE_MAX):
-                self._unpacker.feed(view[start : start + FEED_SIZE_MAX])
-                self._frames.extend(map(_check_type, self._unpacker))
-        except (ValueError, msgpack.UnpackException) as error:
-            raise LimitExceeded(
-                f"a frame is longer than {self._frame_size_max} bytes, or not a bin object"
-            ) from error
+        self._buffer += data
+        position = 0
+        while (end := self._end_of_frame(position)) is not None:
+            position = end
+        del self._buffer[:position]
 
     def take(self) -> bytes | None:
         """Return the next complete frame, if there is one."""
         return self._frames.popleft() if self._frames else None
 
-
-def _check_type(frame: object) -> bytes:
-    if not isinstance(frame, bytes):
-        raise LimitExceeded("a frame is not a MessagePack bin object")
-    return frame
+    def _end_of_frame(self, start: int) -> int | None:
+        """Take the frame at `start` if it is complete, and return where the next one starts."""
+        if start == len(self._buffer):
+            return None
+        length_size = _LENGTH_SIZES.get(self._buffer[start])
+        if length_size is None:
+            raise LimitExceeded("a frame is not a MessagePack bin object")
+        body = start + 1 + length_size
+        if body > len(self._buffer):
+            return None
+        length = int.from_bytes(self._buffer[start + 1 : body], "big")
+        if length > self._frame_size_max:
+            raise LimitExceeded(f"a frame is longer than {self._frame_size_max} bytes")
+        if body + length > len(self._buffer):
+            return None
+        self._frames.append(bytes(memoryview(self._buffer)[body : body + length]))
+        return body + length

@@ -55,9 +55,9 @@ CONTROL_SIZE_MAX = 64 * 1024
 REFUSED_STREAMS_MAX = 1024
 """How many streams beyond its limit a peer may open before it is cut off."""
 
-TICK_SECONDS = 5
-PING_AFTER_SECONDS = 10
-SILENCE_SECONDS_MAX = 24
+TICK_SECONDS = 4
+PING_AFTER_SECONDS = 8
+SILENCE_SECONDS_MAX = 20
 """A dead peer is noticed within this time and one tick."""
 
 WRITE_SECONDS_MAX = 30
