@@ -22,6 +22,7 @@ from protocol.blocks import Block, block_hash
 from protocol.consensus import CertificateLogged, Consensus, LogRecord, OwnVote, ProposalLogged
 from protocol.consensus.interface import TimerKind
 from protocol.consensus.rounds import Round
+from protocol.errors import InvalidCertificate
 from protocol.genesis import quorum
 from protocol.messages import Proposal, Status
 from protocol.votes import Certificate, Vote, VoteKind, validate_certificate, votes_of
@@ -81,7 +82,16 @@ class Checks:
             host.finalized_watchers.append(self._finalized)
             host.check = lambda host=host: self._look_at(host)  # type: ignore[method-assign, misc]
 
-    def _saw(self, message: Any) -> None:
+    def distrust(self, host: ToyHost) -> None:
+        """Expect nothing of this host any more: the test makes it cheat."""
+        host.is_traitor = True
+        host.check = lambda: None  # type: ignore[method-assign]
+        self.honest.remove(host)
+        del self._by_name[host.name]
+
+    def _saw(self, sender: ToyHost, message: Any) -> None:
+        if sender.is_traitor and not self._is_good(message):
+            return
         match message:
             case Vote():
                 self._saw_vote(message)
@@ -93,6 +103,20 @@ class Checks:
                     self._saw_certificate(certificate)
             case Status(certificate=Certificate() as certificate):
                 self._saw_certificate(certificate)
+
+    def _is_good(self, message: Any) -> bool:
+        """Say whether all certificates in what a cheater sends are good."""
+        world = self.hosts[0].world
+        certificates = getattr(message, "justification", (message,))
+        try:
+            for certificate in certificates:
+                if isinstance(certificate, Certificate) and certificate not in self._valid:
+                    validate_certificate(
+                        certificate, world.network, world.genesis.authorities, world.verifier
+                    )
+        except InvalidCertificate:
+            return False
+        return True
 
     def _saw_vote(self, vote: Vote) -> None:
         if vote.kind is VoteKind.NULLIFY:

@@ -61,10 +61,12 @@ class Network:
         self.random = random.Random(seed)
         self.links = links or Links()
         self.partition: Partition | None = None
+        self.drops: Callable[[int, int, Any], bool] | None = None
+        """Says of sender, receiver and message whether the message is lost."""
         self.now = 0
         self.hosts: list[Any] = []
-        self.watchers: list[Callable[[Any], None]] = []
-        """Called with each message that leaves a host."""
+        self.watchers: list[Callable[[Any, Any], None]] = []
+        """Called with host and message for each message that leaves."""
         self.sent: dict[str, int] = {}
         self.bytes_sent = 0
         self.last_sent: dict[str, int] = {}
@@ -103,7 +105,7 @@ class Network:
 
     def carry(self, sender: Any, receiver: int, message: Any) -> None:
         """Send from a host to all hosts that answer to the name `receiver` (twins share one)."""
-        self._note(sender.name, receiver, message)
+        self._note(sender, receiver, message)
         for host in self.hosts:
             if host.name == receiver and host is not sender:
                 self._deliver(sender, host, message)
@@ -114,6 +116,8 @@ class Network:
             return
         if self.partition is not None and self.partition.cuts(sender.place, host.place):
             return
+        if self.drops is not None and self.drops(sender.place, host.place, message):
+            return
         delay = links.delay_min + chance.randint(0, links.delay_spread)
         if links.stragglers and chance.randrange(100) < links.stragglers:
             delay += chance.randint(0, 6_000)
@@ -123,12 +127,12 @@ class Network:
             late = delay + chance.randint(0, 2_000)
             self.after(late, lambda: host.hear(name, message))
 
-    def _note(self, sender: int, receiver: int, message: Any) -> None:
+    def _note(self, sender: Any, receiver: int, message: Any) -> None:
         kind = type(message).__name__
         data = encode(message)
         self.sent[kind] = self.sent.get(kind, 0) + 1
         self.bytes_sent += len(data)
         self.last_sent[kind] = self.now
-        self._trace.update(b"%d %d %d " % (self.now, sender, receiver) + data)
+        self._trace.update(b"%d %d %d " % (self.now, sender.place, receiver) + data)
         for watch in self.watchers:
-            watch(message)
+            watch(sender, message)

@@ -7,7 +7,45 @@ from protocol.consensus import Broadcast, Halt, Send
 from protocol.messages import Proposal, Status
 from protocol.votes import NO_BLOCK, Certificate, Vote, VoteKind, sign_vote
 from tests.protocol.network import Network
-from tests.protocol.toy import FORBIDDEN, ToyHost, World, numbers_of
+from tests.protocol.toy import FORBIDDEN, ToyApplication, ToyHost, World, numbers_of
+
+
+class Puppet(ToyHost):
+    """Says only what the test makes it say, and remembers what it heard."""
+
+    def __init__(self, network: Network, world: World, *, name: int, place: int) -> None:
+        super().__init__(network, world, name=name, place=place)
+        self.is_traitor = True
+        self.heard: list[Any] = []
+        self.heard_from: list[int] = []
+
+    def start(self) -> None:
+        """There is no machine to start."""
+
+    def hear(self, sender: int, message: Any) -> None:
+        self.heard.append(message)
+        self.heard_from.append(sender)
+
+    def say(self, message: Any, *names: int) -> None:
+        """Send to all of `names`, by default to everybody else."""
+        for name in names or range(self.world.size):
+            if name != self.name:
+                self._send(name, message)
+
+    def vote(self, kind: VoteKind, view: int, block: Block | None = None) -> Vote:
+        identifier = NO_BLOCK if block is None else block_hash(block.header)
+        return _signed(self, kind, view, identifier)
+
+    def propose(self, parent: Block, view: int, *numbers: int) -> Proposal:
+        """Return a proposal with our vote; nothing justifies it yet."""
+        block = ToyApplication(self.world, parent, set()).make(
+            parent=parent,
+            view=view,
+            proposer=self.name,
+            timestamp=max(self.now().wall, parent.header.timestamp + 1),
+            numbers=numbers,
+        )
+        return Proposal(block, self.vote(VoteKind.NOTARIZE, view, block), ())
 
 
 class Traitor(ToyHost):
@@ -97,7 +135,7 @@ class Disrupter(Traitor):
             timestamp=max(proposal.block.header.timestamp, parent.header.timestamp + 1),
             numbers=numbers,
         )
-        vote = self._vote(VoteKind.NOTARIZE, proposal.vote.view, block_hash(block.header))
+        vote = _signed(self, VoteKind.NOTARIZE, proposal.vote.view, block_hash(block.header))
         return Proposal(block, vote, proposal.justification)
 
     def _disrupt_vote(self, vote: Vote) -> None:
@@ -107,7 +145,7 @@ class Disrupter(Traitor):
                 continue
             for kind in VoteKind:
                 if chance.random() < 0.45:
-                    self._send(name, self._vote(kind, vote.view, self._some_block(kind, vote)))
+                    self._send(name, _signed(self, kind, vote.view, self._some_block(kind, vote)))
 
     def _some_block(self, kind: VoteKind, vote: Vote) -> bytes:
         if kind is VoteKind.NULLIFY:
@@ -119,13 +157,14 @@ class Disrupter(Traitor):
             blocks.append(vote.block)
         return self.network.random.choice(blocks) if blocks else bytes([1]) * 32
 
-    def _vote(self, kind: VoteKind, view: int, block: bytes) -> Vote:
-        return sign_vote(
-            self.world.keys[self.name],
-            self.world.network,
-            kind=kind,
-            epoch=0,
-            view=view,
-            block=block,
-            signer=self.name,
-        )
+
+def _signed(host: ToyHost, kind: VoteKind, view: int, block: bytes) -> Vote:
+    return sign_vote(
+        host.world.keys[host.name],
+        host.world.network,
+        kind=kind,
+        epoch=0,
+        view=view,
+        block=block,
+        signer=host.name,
+    )
