@@ -21,7 +21,7 @@ from daemon.store_errors import (
     StoreMismatch,
     explain,
 )
-from daemon.store_files import Damage, check_logs, check_tables
+from daemon.store_files import Damage, check_log_ends, check_logs, check_tables
 from daemon.store_layout import Entries, Location, after, at, block_entries, changed_pieces
 from protocol.blocks import Block, BlockHash, FinalizedBlocks, block_hash
 from protocol.codec import decode, encode
@@ -69,7 +69,7 @@ class ChainStore:
 
         Raises `StoreLocked`, `StoreMismatch`, `CorruptStore`, `StoreFull` or `StoreFailed`.
         """
-        for damage in check_logs(path):
+        for damage in check_log_ends(path):
             raise CorruptStore(f"the store in {path} is damaged: {damage}")
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)

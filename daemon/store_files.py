@@ -69,16 +69,19 @@ def check_files(folder: Path) -> Iterator[Damage]:
 
 
 def check_logs(folder: Path) -> Iterator[Damage]:
-    """Yield the damage in files that LevelDB reads when it opens, and may drop without a word.
+    """Yield the damage in logs and manifests.
 
     Another process may be writing to them: what it has written half counts as interrupted.
     """
-    manifests = sorted(folder.glob("MANIFEST-*"))
-    logs = sorted(folder.glob("*.log"))
-    if logs or any(folder.glob("*.ldb")):
-        yield from _check_current(folder)
-    for path in (*manifests, *logs):
-        yield from _check(path, _check_log)
+    yield from _check_all_logs(folder, _check_log)
+
+
+def check_log_ends(folder: Path) -> Iterator[Damage]:
+    """Yield such damage in logs as would make LevelDB drop the newest writes without a word.
+
+    It sees damage in all blocks but the last one by itself, when it opens the logs.
+    """
+    yield from _check_all_logs(folder, _check_log_end)
 
 
 def check_tables(folder: Path, names: Iterable[str]) -> Iterator[Damage]:
@@ -96,6 +99,14 @@ def _check(path: Path, check: Callable[[bytes], None]) -> Iterator[Damage]:
         return  # LevelDB has removed it meanwhile, or will say itself that it misses it.
 
 
+def _check_all_logs(folder: Path, check: Callable[[bytes], None]) -> Iterator[Damage]:
+    logs = sorted(folder.glob("*.log"))
+    if logs or any(folder.glob("*.ldb")):
+        yield from _check_current(folder)
+    for path in (*sorted(folder.glob("MANIFEST-*")), *logs):
+        yield from _check(path, check)
+
+
 def _check_current(folder: Path) -> Iterator[Damage]:
     """Yield damage unless the file names a manifest that is there.
 
@@ -108,9 +119,12 @@ def _check_current(folder: Path) -> Iterator[Damage]:
         yield Damage(current.name, 0)
 
 
-def _check_log(data: bytes) -> None:
+def _check_log_end(data: bytes) -> None:
+    _check_log(data, max(0, len(data) - 1) // LOG_BLOCK_SIZE * LOG_BLOCK_SIZE)
+
+
+def _check_log(data: bytes, offset: int = 0) -> None:
     """Raise `_Changed` unless every record is good, but for one that was interrupted."""
-    offset = 0
     while offset < len(data):
         left = LOG_BLOCK_SIZE - offset % LOG_BLOCK_SIZE
         if left < LOG_HEADER_SIZE:

@@ -1,6 +1,7 @@
 """A chain whose blocks the ledger has executed, and a store that it fills as a node would."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from daemon.store import ChainStore
 from protocol.blocks import Block, Header, block_hash, compute_events_root, genesis_block
@@ -10,8 +11,8 @@ from protocol.events import SignedEvent
 from protocol.genesis import PROTOCOL_VERSION
 from protocol.identity import Verifier
 from protocol.ledger import execute, genesis_changes
-from protocol.state import Changes, Overlay
-from protocol.votes import NO_BLOCK
+from protocol.state import Changes, Overlay, StateView
+from protocol.votes import NO_BLOCK, Certificate
 from tests.protocol.examples import (
     Network,
     consent_given,
@@ -27,10 +28,20 @@ from tests.protocol.examples import (
 SECOND = 1_000
 
 
+class Store(StateView, Protocol):
+    """What a chain needs of a `ChainStore`."""
+
+    def begin(self, genesis: Block, changes: Changes, digest: bytes) -> None: ...
+
+    def append(
+        self, blocks: Sequence[Block], certificate: Certificate, changes: Changes, digest: bytes
+    ) -> None: ...
+
+
 class ExecutedChain:
     """Adds blocks to a store, all of them valid."""
 
-    def __init__(self, store: ChainStore, network: Network) -> None:
+    def __init__(self, store: Store, network: Network) -> None:
         self.network = network
         self._store = store
         self._verifier = Verifier()

@@ -1,13 +1,14 @@
 """No changed byte of a real LevelDB goes unnoticed."""
 
 import shutil
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from daemon.store import ChainStore
 from daemon.store_errors import CorruptStore
-from daemon.store_files import check_files, check_logs, check_tables
+from daemon.store_files import check_files, check_log_ends, check_logs, check_tables
 from tests.daemon.executed_chains import fill
 from tests.daemon.stored_chains import NETWORK
 
@@ -50,6 +51,10 @@ def change(path: Path, offset: int, bit: int) -> None:
         old = file.read(1)[0]
         file.seek(offset)
         file.write(bytes([old ^ (1 << bit)]))
+
+
+def open_store(folder: Path) -> AbstractContextManager[ChainStore]:
+    return ChainStore.open(folder, NETWORK.id)
 
 
 def damaged(path: Path) -> list[str]:
@@ -114,8 +119,20 @@ def test_leveldb_forgets_what_follows_a_changed_length_and_the_store_does_not(
     last_block = len(data) // LOG_BLOCK_SIZE * LOG_BLOCK_SIZE
     change(log, last_block + 5, 6)
 
-    with pytest.raises(CorruptStore, match=log.name), ChainStore.open(copied, NETWORK.id):
+    with pytest.raises(CorruptStore, match=log.name), open_store(copied):
         pass
+
+
+def test_leveldb_itself_refuses_changed_lengths_in_earlier_blocks(copied: Path) -> None:
+    (log,) = copied.glob("*.log")
+    assert list(check_log_ends(copied)) == []
+    for index in (4, 5):
+        for bit in range(8):
+            change(log, index, bit)
+            assert list(check_log_ends(copied)) == []
+            with pytest.raises(CorruptStore, match="Corruption"), open_store(copied):
+                pass
+            change(log, index, bit)
 
 
 def test_a_log_that_a_crash_cut_off_is_not_damaged(copied: Path) -> None:
