@@ -49,6 +49,7 @@ def retransmit(state: State) -> None:
     else:
         attempt.retransmit_after = state.timing.doubled(attempt.retransmit_after)
     attempt.has_news = False
+    attempt.repetitions += 1
     state.set_timer(TimerKind.RETRANSMIT, attempt.retransmit_after)
     _repeat(state, why)
     push_events(state)
@@ -178,5 +179,5 @@ def _send_to_one(state: State, proposal: Proposal) -> None:
     """A large proposal goes to another peer each time; those who know its hash can fetch it."""
     others = state.electorate.others
     if others:
-        turn = state.now.monotonic // state.timing.retransmit % len(others)
+        turn = state.attempt.repetitions % len(others)
         state.send(state.electorate.member(others[turn]), proposal)

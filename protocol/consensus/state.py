@@ -66,6 +66,7 @@ class Attempt:
     is_flush_due: bool = False
     is_batch_over: bool = False
     has_asked_to_flush: bool = False
+    repetitions: int = 0
     has_news: bool = False
     """Something new came since we last retransmitted."""
 

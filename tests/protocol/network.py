@@ -69,7 +69,6 @@ class Network:
         """Called with host and message for each message that leaves."""
         self.sent: dict[str, int] = {}
         self.bytes_sent = 0
-        self.last_sent: dict[str, int] = {}
         self.steps = 0
         self._heap: list[Due] = []
         self._sequence = 0
@@ -132,7 +131,6 @@ class Network:
         data = encode(message)
         self.sent[kind] = self.sent.get(kind, 0) + 1
         self.bytes_sent += len(data)
-        self.last_sent[kind] = self.now
         self._trace.update(b"%d %d %d " % (self.now, sender.place, receiver) + data)
         for watch in self.watchers:
             watch(sender, message)
