@@ -25,6 +25,7 @@ class AuthorityFacts:
 class Facts:
     authorities: tuple[AuthorityFacts, ...]
     quorum: int
+    height: int
     events_waiting: int
     votes: bool
     """Whether this node should vote."""
@@ -81,8 +82,8 @@ def _not_final(facts: Facts) -> Problem | None:
 
 
 def _not_a_member(facts: Facts) -> Problem | None:
-    if facts.is_member:
-        return None
+    if facts.is_member or facts.blocks_behind or not facts.height:
+        return None  # Whoever is new has not read about itself yet.
     return Problem(
         "not-a-member",
         "NOT A MEMBER  the network has removed this node, or has not admitted it yet",

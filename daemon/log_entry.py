@@ -133,7 +133,8 @@ def render_pretty(entry: LogEntry, *, colours: bool = False) -> str:
     if entry.repeated:
         values += f"  (and {entry.repeated} more like this)"
     head = f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d} {_MARKS[entry.level]} "
-    body = f"{entry.component:<11} {entry.event:<{_EVENT_WIDTH}} {values}".rstrip()
+    component = entry.component.partition(".")[0]
+    body = f"{component:<11} {entry.event:<{_EVENT_WIDTH}} {values}".rstrip()
     if colours:
         head = f"\033[2m{head[:-2]}\033[0m{head[-2:]}"
         body = f"\033[{_COLOURS[entry.level]}m{body}\033[0m"

@@ -14,13 +14,20 @@ import trio
 from daemon.api.methods import QUIET, node_methods
 from daemon.api.process import process_methods
 from daemon.config import Config, parse_bootstrap
-from daemon.control import Control, Method
+from daemon.control import Call, Control, Method
+from daemon.errors import DaemonError
 from daemon.genesis_file import load_genesis
 from daemon.home import Home
+from daemon.joining import JOIN_PROTOCOL, Joined, Sponsor
 from daemon.keystore import NodeKeys
 from daemon.logs import Logs, get_logger
+from daemon.newcomer import Newcomer
 from daemon.node import Node, open_disk
+from daemon.rpc import Json
+from daemon.tables import peer_records, put_peer_record
+from daemon.ticket import parse_ticket
 from protocol.identity import MemberId
+from protocol.messages import PeerRecord
 
 ANSWER_SECONDS = 0.1
 """How long the answer to a shutdown has to be on its way before we hang up."""
@@ -32,22 +39,67 @@ async def run_home(*, home: Home, config: Config, keys: NodeKeys, logs: Logs) ->
     """Run the node of `home` until it is stopped. Raises the `DaemonError` of what fails."""
     started_at = time.time_ns() // 1_000_000
     logs.adopt_libraries()
+    peers: tuple[PeerRecord, ...] = ()
+    if not home.genesis.exists() and home.ticket.exists():
+        joined = await _join(home, config, keys, logs)
+        if joined is None:
+            return
+        peers = joined.peers
     genesis = load_genesis(home.genesis)
     with open_disk(home, genesis, keys) as disk:
+        for record in peers:
+            put_peer_record(disk.store, record)
         node = Node(config=config, genesis=genesis, keys=keys, disk=disk)
-        node.found_addresses.update(bootstrap_addresses(config))
-        stopping = trio.Event()
-        methods = {
-            **process_methods(logs, stopping.set),
-            **node_methods(node, started_at),
-        }
+        node.found_addresses.update(known_addresses(home, config))
+        sponsor = Sponsor(node, node.keys.signing, lambda: peer_records(disk.store))
+        node.transport.serve(JOIN_PROTOCOL, sponsor.serve)
+        stop = trio.Event()
+        methods = {**process_methods(logs, stop.set), **node_methods(node, started_at)}
         async with trio.open_nursery() as nursery:
             await nursery.start(node.run)
             await nursery.start(_control(home, config, methods).run)
-            nursery.start_soon(_stop_on_signal, stopping)
-            await stopping.wait()
-            await trio.sleep(ANSWER_SECONDS)
+            await _wait_for_end(stop)
             nursery.cancel_scope.cancel()
+
+
+async def _join(home: Home, config: Config, keys: NodeKeys, logs: Logs) -> Joined | None:
+    """Return what a new member starts with, or None if we were stopped before we were one."""
+    ticket = parse_ticket(home.ticket.read_text(encoding="utf-8"))
+    newcomer = Newcomer(home=home, config=config, keys=keys, ticket=ticket)
+    stop = trio.Event()
+    outcome: list[Joined | DaemonError] = []
+
+    async def status(_: Call) -> Json:
+        return newcomer.status()
+
+    async def work(ended: trio.CancelScope) -> None:
+        try:
+            outcome.append(await newcomer.run())
+        except DaemonError as error:
+            outcome.append(error)  # Raised here, it would come out of the nursery in a group.
+        ended.cancel()
+
+    methods = {**process_methods(logs, stop.set), "status": status}
+    with home.locked():
+        async with trio.open_nursery() as nursery:
+            await nursery.start(_control(home, config, methods).run)
+            nursery.start_soon(work, nursery.cancel_scope)
+            await _wait_for_end(stop)
+            nursery.cancel_scope.cancel()
+    for found in outcome:
+        if isinstance(found, DaemonError):
+            raise found
+        return found
+    return None
+
+
+def known_addresses(home: Home, config: Config) -> Mapping[MemberId, tuple[str, ...]]:
+    """Return where configuration and ticket say that members are."""
+    found = dict(bootstrap_addresses(config))
+    if home.ticket.exists():
+        ticket = parse_ticket(home.ticket.read_text(encoding="utf-8"))
+        found[ticket.sponsor] = (*found.get(ticket.sponsor, ()), *ticket.addresses)
+    return found
 
 
 def bootstrap_addresses(config: Config) -> Mapping[MemberId, tuple[str, ...]]:
@@ -68,8 +120,17 @@ def _control(home: Home, config: Config, methods: Mapping[str, Method]) -> Contr
     )
 
 
-async def _stop_on_signal(stopping: trio.Event) -> None:
+async def _wait_for_end(stop: trio.Event) -> None:
+    """Return when a caller or a signal wants the end, and the caller has its answer."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_set_on_signal, stop)
+        await stop.wait()
+        await trio.sleep(ANSWER_SECONDS)
+        nursery.cancel_scope.cancel()
+
+
+async def _set_on_signal(stop: trio.Event) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for number in signals:
             _log.info("signal received", name=signal.Signals(number).name)
-            stopping.set()
+            stop.set()

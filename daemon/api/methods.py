@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from daemon.api import status
+from daemon.api import invites, status
 from daemon.control import Call, Method
 from daemon.node import Node
 from daemon.rpc import Json
@@ -17,12 +17,16 @@ QUIET = frozenset(
         "network",
         "peers.list",
         "logs.tail",
+        "invites.list",
     }
 )
 """Methods that change nothing: a call of one is not worth a line in the log."""
 
 NODE_METHODS: dict[str, NodeMethod] = {
     "peers.list": status.list_peers,
+    "invites.create": invites.create,
+    "invites.list": invites.list_all,
+    "invites.revoke": invites.revoke,
 }
 
 

@@ -70,6 +70,7 @@ def collect_facts(node: Node) -> Facts:
             for authority in node.genesis.authorities
         ),
         quorum=quorum(len(node.genesis.authorities)),
+        height=node.core.chain.height,
         events_waiting=len(node.core.mempool),
         votes=node.is_authority,
         voting_stopped=_voting_stopped(node),

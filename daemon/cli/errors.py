@@ -22,10 +22,10 @@ class UsageWrong(DaemonError):
     exit_code = Exit.USAGE
 
 
-def show_error(*, code: str, cause: str, next_step: str, as_json: bool) -> None:
+def show_error(*, code: str, cause: str, next_step: str, exit_code: int, as_json: bool) -> None:
     """Print an error where errors go."""
     if as_json:
-        error = {"code": code, "cause": cause, "next_step": next_step}
+        error = {"code": code, "cause": cause, "next_step": next_step, "exit_code": exit_code}
         click.echo(json.dumps({"error": error}, ensure_ascii=False), err=True)
         return
     end = "" if cause.endswith((".", "?", "!")) else "."

@@ -70,9 +70,15 @@ def run_command(arguments: Sequence[str]) -> int:
     try:
         result = placet.main(list(arguments), prog_name="placet", standalone_mode=False)
     except (DaemonError, ProtocolError) as error:
-        next_step = getattr(error, "next_step", "")
-        show_error(code=error.code, cause=str(error), next_step=next_step, as_json=as_json)
-        return int(getattr(error, "exit_code", Exit.FAILED))
+        exit_code = int(getattr(error, "exit_code", Exit.FAILED))
+        show_error(
+            code=error.code,
+            cause=str(error),
+            next_step=getattr(error, "next_step", ""),
+            exit_code=exit_code,
+            as_json=as_json,
+        )
+        return exit_code
     except click.ClickException as error:
         return _usage(error, as_json=as_json)
     except (click.Abort, KeyboardInterrupt):
@@ -90,6 +96,7 @@ def _usage(error: click.ClickException, *, as_json: bool) -> int:
         code="usage",
         cause=error.format_message(),
         next_step=f"See: {path} --help",
+        exit_code=Exit.USAGE,
         as_json=as_json,
     )
     return Exit.USAGE

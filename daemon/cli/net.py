@@ -12,7 +12,7 @@ from daemon.cli.errors import UsageWrong
 from daemon.cli.node import call
 from daemon.cli.options import json_option
 from daemon.cli.output import FAINT, mark, paint, show, table
-from daemon.cli.process import start_all, stop_all
+from daemon.cli.process import start_all, stop_all, wait_until
 from daemon.errors import DaemonError
 from daemon.home import Home
 from daemon.rpc import NodeNotRunning, NodeSilent
@@ -27,6 +27,9 @@ AUTHORITY_NAMES = (
     "st-mary:hospital", "lakeside:hospital", "northgate:clinic", "health-office:public-health",
 )  # fmt: skip
 MEMBER_NAMES = ("city-lab:laboratory", "corner-pharmacy:pharmacy")
+
+CONNECT_SECONDS_MAX = 15.0
+"""How long `up` waits for the nodes to find each other."""
 
 folder_argument = click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 
@@ -98,6 +101,7 @@ def up(folder: Path, as_json: bool) -> None:
     """Start all nodes of the network in FOLDER that do not run yet."""
     homes = read_net(folder)
     start_all(list(homes.values()))
+    wait_until(lambda: all(node.get("healthy") for node in _status(folder)), CONNECT_SECONDS_MAX)
     show(_status(folder), _render_status, as_json=as_json)
 
 

@@ -106,6 +106,14 @@ def stop_all(homes: Sequence[Home]) -> int:
     return len(running)
 
 
+def last_failure(home: Home) -> DaemonError | None:
+    """Return why the last daemon of `home` ended, unless it runs or said nothing."""
+    if home.running_pid() is not None or not (home.logs / OUTPUT_NAME).exists():
+        return None
+    error = _failure(home, Exit.FAILED)
+    return error if isinstance(error, CallFailed) else None
+
+
 def wait_until(is_so: Callable[[], bool], seconds_max: float) -> bool:
     """Return whether it became so in time."""
     end = time.monotonic() + seconds_max
@@ -180,7 +188,10 @@ def _failure(home: Home, code: int) -> DaemonError:
         try:
             error = json.loads(line)["error"]
             return CallFailed(
-                error["cause"], code=error["code"], next_step=error["next_step"], exit_code=code
+                error["cause"],
+                code=error["code"],
+                next_step=error["next_step"],
+                exit_code=error["exit_code"],
             )
         except (ValueError, KeyError, TypeError):
             continue

@@ -43,7 +43,7 @@ def run_node(home: Home, flags: dict[str, tuple[str, Any]], passphrase: str | No
     import trio
 
     from daemon.config import load_config
-    from daemon.logs import open_logs
+    from daemon.logs import get_logger, open_logs
     from daemon.setup import load_node_keys
     from daemon.startup import run_home
 
@@ -54,7 +54,10 @@ def run_node(home: Home, flags: dict[str, tuple[str, Any]], passphrase: str | No
         try:
             trio.run(lambda: run_home(home=home, config=config, keys=keys, logs=logs))
         except BaseExceptionGroup as group:
-            raise _only_error(group) from group
+            error = _only_error(group)
+            if error is group:
+                get_logger("node").critical("node crashed", exc_info=group)
+            raise error from group
 
 
 def _only_error(group: BaseExceptionGroup[Any]) -> BaseException:
