@@ -16,6 +16,7 @@ HOME            0700
 
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,9 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.errors import DaemonError, Exit
+from daemon.files import FILE_MODE, FOLDER_MODE, create_folder
 
-FOLDER_MODE = 0o700
-FILE_MODE = 0o600
 PID_LENGTH_MAX = 20
 LOCK_TRIES = 5
 LOCK_PAUSE_SECONDS = 0.02
@@ -105,15 +105,31 @@ class Home:
         return self.path / "ticket"
 
     def prepare(self) -> None:
-        """Make the folders that are missing, for the owner alone; raise `HomeUnusable`."""
-        for folder in (self.path, self.keys, self.chain, self.votes, self.vault, self.logs):
-            try:
-                folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        """Make the folders that are missing, durably and for the owner alone.
+
+        Raises `HomeUnusable`; also if the folder holds other things and others may read it, since
+        to narrow its permissions could break what they belong to.
+        """
+        folders = (self.path, self.keys, self.chain, self.votes, self.vault, self.logs)
+        try:
+            if self._is_of_others():
+                raise HomeUnusable(f"{self.path} holds other things, and others may read it")
+            for folder in folders:
+                create_folder(folder)
                 folder.chmod(FOLDER_MODE)
-            except OSError as error:
-                raise HomeUnusable(f"cannot use {folder}: {error.strerror}") from error
+        except OSError as error:
+            raise HomeUnusable(
+                f"cannot use {error.filename or self.path}: {error.strerror}"
+            ) from error
+        for folder in folders:
             if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
                 raise HomeUnusable(f"cannot write into {folder}")
+
+    def _is_of_others(self) -> bool:
+        """Say whether the folder is in use for something else, with wider permissions."""
+        if not self.path.is_dir() or stat.S_IMODE(self.path.stat().st_mode) & 0o077 == 0:
+            return False
+        return any(self.path.iterdir()) and not (self.config.exists() or self.keys.exists())
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from daemon import store_layout as layout
+from daemon.files import create_folder
 from daemon.store_errors import (
     CorruptStore,
     StoreFailed,
@@ -72,7 +73,7 @@ class ChainStore:
         for damage in check_log_ends(path):
             raise CorruptStore(f"the store in {path} is damaged: {damage}")
         try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            create_folder(path)
         except OSError as error:
             raise StoreFailed(f"cannot make the folder {path}: {error.strerror}") from error
         with _daemon_errors(path):

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 from daemon.errors import DaemonError
+from daemon.files import create_folder
 from daemon.frames import PAYLOAD_SIZE_MAX, DamagedFrames, frame, scan_frames
 from protocol.codec import decode, encode
 from protocol.errors import DecodeError
@@ -202,7 +203,7 @@ class VoteLog(Generic[R]):
 def _locked(folder: Path) -> Iterator[int]:
     """Make the folder if need be, and hold the lock on it; yield its descriptor."""
     with _failures(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_folder(folder)
         directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with _failures(folder):

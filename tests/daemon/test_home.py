@@ -35,6 +35,19 @@ def test_permissions_that_are_too_wide_are_narrowed(tmp_path: Path) -> None:
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
 
 
+def test_a_folder_that_others_use_is_left_alone(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "something").write_bytes(b"")
+    with pytest.raises(HomeUnusable, match="other things"):
+        Home(tmp_path).prepare()
+    assert [path.name for path in tmp_path.iterdir()] == ["something"]
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+    (tmp_path / "config.toml").write_bytes(b"")
+    Home(tmp_path).prepare()
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+
+
 def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "votes").write_bytes(b"")
     with pytest.raises(HomeUnusable, match="votes"):
