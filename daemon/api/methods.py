@@ -3,12 +3,48 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from daemon.api import invites, status
+from daemon.api import (
+    chain,
+    consents,
+    emergencies,
+    invites,
+    members,
+    patients,
+    records,
+    status,
+)
+from daemon.api.running import Running
 from daemon.control import Call, Method
-from daemon.node import Node
 from daemon.rpc import Json
 
-NodeMethod = Callable[[Node, Call], Awaitable[Json]]
+RunningMethod = Callable[[Running, Call], Awaitable[Json]]
+
+METHODS: dict[str, RunningMethod] = {
+    "status": status.status,
+    "network": status.show_network,
+    "peers.list": status.list_peers,
+    "members.list": members.list_all,
+    "members.show": members.show,
+    "chain.head": chain.head,
+    "chain.show": chain.show_block,
+    "chain.verify": chain.verify,
+    "events.submit": chain.submit,
+    "events.tail": chain.tail,
+    "invites.create": invites.create,
+    "invites.list": invites.list_all,
+    "invites.revoke": invites.revoke,
+    "consent.give": consents.give,
+    "consent.list": consents.list_known,
+    "consent.show": consents.show,
+    "consent.why": consents.why,
+    "records.add": records.add,
+    "records.list": records.list_all,
+    "records.show": records.show,
+    "records.fetch": records.fetch,
+    "emergency.list": emergencies.list_all,
+    "emergency.review": emergencies.review,
+    "patient.audit": patients.audit,
+}
 
 QUIET = frozenset(
     {
@@ -16,30 +52,22 @@ QUIET = frozenset(
         "status",
         "network",
         "peers.list",
-        "logs.tail",
+        "members.list",
+        "members.show",
+        "chain.head",
+        "chain.show",
+        "events.tail",
         "invites.list",
+        "consent.list",
+        "consent.show",
+        "records.list",
+        "emergency.list",
+        "logs.tail",
     }
 )
-"""Methods that change nothing: a call of one is not worth a line in the log."""
-
-NODE_METHODS: dict[str, NodeMethod] = {
-    "peers.list": status.list_peers,
-    "invites.create": invites.create,
-    "invites.list": invites.list_all,
-    "invites.revoke": invites.revoke,
-}
+"""Methods that change and show nothing that matters: a call is not worth a line in the log."""
 
 
-def node_methods(node: Node, started_at: int) -> dict[str, Method]:
+def running_methods(running: Running) -> dict[str, Method]:
     """Return the methods of a running node, as the control socket wants them."""
-
-    async def tell_status(_: Call) -> Json:
-        return status.status(node, started_at)
-
-    async def tell_network(_: Call) -> Json:
-        return status.network(node)
-
-    bound: dict[str, Method] = {
-        name: partial(method, node) for name, method in NODE_METHODS.items()
-    }
-    return {**bound, "status": tell_status, "network": tell_network}
+    return {name: partial(method, running) for name, method in METHODS.items()}

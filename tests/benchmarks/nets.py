@@ -1,0 +1,119 @@
+"""Throw-away networks of real daemons for benchmarks, and what their processes use."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.load import Target
+
+PLACET = Path(sys.executable).parent / "placet"
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What processes have used since they started: CPU seconds, bytes written; and memory now."""
+
+    cpu: float
+    written: int
+    resident: int
+
+
+@dataclass(frozen=True, slots=True)
+class Net:
+    """A network in a folder, made by `placet net create`."""
+
+    folder: Path
+    names: tuple[str, ...]
+
+    def home(self, name: str) -> Path:
+        return self.folder / name
+
+    def status(self, name: str) -> Any:
+        return placet("status", "--home", str(self.home(name)))
+
+    def targets(self, names: tuple[str, ...]) -> list[Target]:
+        """Return where to submit events."""
+        targets = []
+        for name in names:
+            network = call(self.home(name), "network")
+            targets.append(
+                Target(
+                    socket=self.home(name) / "control.sock",
+                    member=bytes.fromhex(network["me"]),
+                    network=bytes.fromhex(network["network"]),
+                )
+            )
+        return targets
+
+    def process(self, name: str) -> int:
+        return int((self.home(name) / "node.pid").read_text())
+
+    def usage(self, name: str) -> Usage:
+        return usage_of(self.process(name))
+
+
+def placet(*arguments: str, check: bool = True) -> Any:
+    """Run a command and return what it prints as JSON."""
+    done = subprocess.run(
+        [str(PLACET), *arguments, "--json"], capture_output=True, text=True, check=False
+    )
+    if check and done.returncode != 0:
+        raise RuntimeError(f"placet {' '.join(arguments)}: {done.stdout}{done.stderr}")
+    return json.loads(done.stdout) if done.stdout.strip() else None
+
+
+def call(home: Path, method: str, **params: Any) -> Any:
+    """Call a method of the node of `home`."""
+    from daemon.client import connect  # noqa: PLC0415
+
+    with connect(home / "control.sock") as node:
+        return node.call(method, params)
+
+
+@contextmanager
+def running_net(*, authorities: int = 4, members: int = 0) -> Iterator[Net]:
+    """Make a network, start it, and stop it in the end. Its folder is removed."""
+    with tempfile.TemporaryDirectory(prefix="placet-bench-") as folder:
+        path = Path(folder) / "net"
+        made = placet(
+            "net", "create", str(path), "--authorities", str(authorities), "--members", str(members)
+        )
+        net = Net(path, tuple(node["name"] for node in made["nodes"]))
+        try:
+            placet("net", "up", str(path))
+            yield net
+        finally:
+            placet("net", "down", str(path), check=False)
+
+
+def usage_of(process: int) -> Usage:
+    """Read what a process has used from /proc."""
+    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    cpu = (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+    written = resident = 0
+    for line in Path(f"/proc/{process}/io").read_text().splitlines():
+        if line.startswith("write_bytes:"):
+            written = int(line.split()[1])
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            resident = int(line.split()[1]) * 1024
+    return Usage(cpu, written, resident)
+
+
+def wait_until(is_so: Any, seconds_max: float = 60) -> float:
+    """Return how long it took until `is_so()`."""
+    started = time.perf_counter()
+    while not is_so():
+        if time.perf_counter() - started > seconds_max:
+            raise TimeoutError("it did not happen in time")
+        time.sleep(0.05)
+    return time.perf_counter() - started
