@@ -1,5 +1,7 @@
 """A full disk silences the store and the vote log: they say so, and lose nothing."""
 
+import errno
+import os
 import resource
 import shutil
 import subprocess
@@ -160,3 +162,18 @@ def test_a_vote_log_on_a_disk_that_is_really_full_keeps_all_it_promised(tmp_path
     assert code == VoteLogFailed.code
     with open_log(copied) as log:
         assert log.replayed[-len(batch_of(number)) :] == batch_of(number)
+
+
+def test_a_sync_that_fails_is_never_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with open_log(tmp_path) as log:
+        monkeypatch.setattr(os, "fdatasync", fail)
+        with pytest.raises(VoteLogFailed, match="Input/output"):
+            log.append(batch_of(1))
+        monkeypatch.undo()
+        with pytest.raises(VoteLogFailed, match="before"):
+            log.append(batch_of(2))
