@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from daemon.client import Client
 from tests.benchmarks.load import Target
 
 PLACET = Path(sys.executable).parent / "placet"
@@ -44,12 +45,12 @@ class Net:
         """Return where to submit events."""
         targets = []
         for name in names:
-            network = call(self.home(name), "network")
+            status = call(self.home(name), "status")
             targets.append(
                 Target(
                     socket=self.home(name) / "control.sock",
-                    member=bytes.fromhex(network["me"]),
-                    network=bytes.fromhex(network["network"]),
+                    member=bytes.fromhex(status["node"]["id"]),
+                    network=bytes.fromhex(status["network"]["id"]),
                 )
             )
         return targets
@@ -73,9 +74,7 @@ def placet(*arguments: str, check: bool = True) -> Any:
 
 def call(home: Path, method: str, **params: Any) -> Any:
     """Call a method of the node of `home`."""
-    from daemon.client import connect  # noqa: PLC0415
-
-    with connect(home / "control.sock") as node:
+    with Client(home / "control.sock") as node:
         return node.call(method, params)
 
 
