@@ -14,12 +14,12 @@ def hand_over(state: State) -> bool:
     finalization = state.finalization
     if finalization is None or finalization.block == state.tip_hash:
         return False
+    if _is_beside_tip(state, finalization.block):
+        state.halt(HaltReason.CONFLICTING_CHAIN)
+        return True
     if state.missing(finalization.block) is not None:
         return False
     branch = _branch(state, finalization.block)
-    if branch is None:
-        state.halt(HaltReason.CONFLICTING_CHAIN)
-        return True
     if not all(state.is_valid(block) for block in branch):
         state.halt(HaltReason.STATE_DIVERGED)
         return True
@@ -35,17 +35,27 @@ def adopt(state: State, tip: Block) -> None:
         _move_tip(state, tip)
 
 
-def _branch(state: State, block: BlockHash) -> list[Block] | None:
-    """Return the blocks above the tip up to `block`, or `None` if they do not stand on it."""
+def _is_beside_tip(state: State, block: BlockHash) -> bool:
+    """Say whether the bodies that are here show that `block` does not stand on the tip."""
+    while block != state.tip_hash and (body := state.application.block(block)) is not None:
+        if body.header.height <= state.tip.header.height:
+            return True
+        block = body.header.parent
+        if body.header.height == state.tip.header.height + 1:
+            return block != state.tip_hash
+    return False
+
+
+def _branch(state: State, block: BlockHash) -> list[Block]:
+    """Return the blocks above the tip up to `block`, all of which are here."""
     branch: list[Block] = []
     while block != state.tip_hash:
         body = state.application.block(block)
-        if body is None or body.header.height <= state.tip.header.height:
-            return None
+        assert body is not None, "nothing is missing"
         branch.append(body)
         block = body.header.parent
     branch.reverse()
-    return branch or None
+    return branch
 
 
 def _move_tip(state: State, tip: Block) -> None:

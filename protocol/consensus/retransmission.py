@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from protocol.codec import encode
 from protocol.consensus.electorate import EPOCH
-from protocol.consensus.interface import PushEvents, TimerKind
+from protocol.consensus.interface import ConsensusTimer, PushEvents, TimerKind
 from protocol.consensus.pacemaker import Reason, disarm, reason
 from protocol.consensus.rounds import Round
 from protocol.consensus.state import Parent, State
@@ -56,9 +56,13 @@ def retransmit(state: State) -> None:
 
 
 def hurry(state: State) -> None:
-    """Somebody is back: do not make them wait for a timer that has backed off."""
+    """Somebody is back: do not make them wait for a timer that has backed off.
+
+    The timer only comes nearer: a peer that comes and goes all the time must not hold it up.
+    """
     state.attempt.retransmit_after = state.timing.retransmit
-    if state.attempt.is_armed:
+    due_at = state.timers.get(ConsensusTimer(TimerKind.RETRANSMIT, state.view))
+    if due_at is not None and due_at > state.now.monotonic + state.timing.retransmit:
         state.set_timer(TimerKind.RETRANSMIT, state.timing.retransmit)
 
 

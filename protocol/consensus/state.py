@@ -155,21 +155,24 @@ class State:
         return Parent(self.finalized_block, self.finalized_view)
 
     def missing(self, block: BlockHash) -> BlockHash | None:
-        """Return the body that one needs next to reach the tip from `block`, or `None`."""
+        """Return the body that one needs next to reach the tip from `block`, or `None`.
+
+        What does not stand on the tip stays incomplete for ever.
+        """
         for _ in range(UNFINALIZED_MAX):
             if block == self.tip_hash:
                 return None
             body = self.application.block(block)
-            if body is None:
+            if body is None or body.header.height <= self.tip.header.height:
                 return block
-            if body.header.height <= self.tip.header.height:
-                return None
             block = body.header.parent
         return block
 
     def is_valid(self, block: Block) -> bool:
         """Say whether `block`, whose ancestors are all here, is valid; it is executed once."""
         identifier = block_hash(block.header)
+        if identifier == self.tip_hash:
+            return True
         if identifier not in self.verdicts:
             try:
                 self.application.validate(block)

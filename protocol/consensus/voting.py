@@ -118,6 +118,8 @@ def _build(state: State, *, is_flush: bool) -> Block | None:
     assert isinstance(parent, Parent), "a leader with events or a flush due knows its parent"
     body = state.application.block(parent.block)
     assert body is not None, "and has its body"
+    if not state.is_valid(body):
+        return None
     return state.application.build(
         parent=parent.block,
         epoch=EPOCH,

@@ -36,6 +36,7 @@ class Plan:
     faults_until: int
     links: Links
     fsync_spread: int
+    announces_links: bool
 
 
 @dataclass
@@ -65,6 +66,7 @@ def plan_of(seed: int) -> Plan:
             stragglers=chance.choice((0, 2, 10)),
         ),
         fsync_spread=chance.choice((0, 20, 200)),
+        announces_links=chance.random() < 0.5,
     )
 
 
@@ -80,6 +82,7 @@ def world_of(size: int) -> World:
 def prepare(plan: Plan) -> Run:
     """Make the hosts, and put all faults and events on the heap."""
     network = Network(seed=plan.seed, links=plan.links)
+    network.announces_links = plan.announces_links
     world = world_of(plan.size)
     traitors = set(network.random.sample(range(plan.size), plan.traitors))
     hosts: list[ToyHost] = []

@@ -63,6 +63,8 @@ class Network:
         self.partition: Partition | None = None
         self.drops: Callable[[int, int, Any], bool] | None = None
         """Says of sender, receiver and message whether the message is lost."""
+        self.announces_links = False
+        """Whether hosts are told at once who comes and goes."""
         self.now = 0
         self.hosts: list[Any] = []
         self.watchers: list[Callable[[Any, Any], None]] = []

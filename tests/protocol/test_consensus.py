@@ -342,6 +342,30 @@ def test_while_events_wait_they_are_pushed_ever_less_often() -> None:
     assert waits[-1] == 30_000
 
 
+def test_a_peer_that_comes_and_goes_does_not_hold_up_what_is_said_again() -> None:
+    talk = Conversation(FOLLOWER)
+    talk.application.waiting[7] = None
+    talk.step(EventsAdmitted())
+    for now in range(0, 200, 50):
+        talk.now = now
+        effects = talk.step(PeerConnected(WORLD.member(THIRD)))
+        assert not any(isinstance(effect, SetTimer) for effect in effects)
+
+    assert PushEvents() in talk.fires(TimerKind.RETRANSMIT, at=200)
+
+
+def test_a_peer_that_comes_back_is_not_kept_waiting() -> None:
+    talk = Conversation(FOLLOWER)
+    talk.application.waiting[7] = None
+    talk.step(EventsAdmitted())
+    talk.syncs(talk.fires(TimerKind.LEADER, at=300))
+    for at in (300, 700, 1_500, 3_100):
+        talk.fires(TimerKind.RETRANSMIT, at=at)
+
+    effects = talk.step(PeerConnected(WORLD.member(THIRD)))
+    assert SetTimer(timer(TimerKind.RETRANSMIT, 1), 3_300) in effects
+
+
 def test_a_timer_that_was_cancelled_on_its_way_means_nothing() -> None:
     talk = Conversation(FOLLOWER)
 

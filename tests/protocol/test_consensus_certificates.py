@@ -2,9 +2,10 @@
 
 import pytest
 
-from protocol.blocks import Block
+from protocol.blocks import Block, block_hash
 from protocol.consensus import (
     ConsensusTimer,
+    EventsAdmitted,
     Halt,
     HaltReason,
     ReportEquivocation,
@@ -107,6 +108,18 @@ def test_a_notarization_and_a_nullification_of_one_view_are_legal() -> None:
     talk.hears(others(N, 1, FIRST), THIRD)
 
     assert talk.hears(others(X, 1), THIRD) == []
+
+
+@pytest.mark.parametrize("height", [1, 2])
+def test_a_finalization_beside_the_finalized_block_stops_us_for_good(height: int) -> None:
+    beside = block_on(WORLD.base, 2, 8)
+    if height == 2:
+        beside = block_on(beside, 3, 9)
+    talk = Conversation(FOLLOWER, tip=(FIRST, others(F, 1, FIRST)))
+    talk.hears(others(F, beside.header.view, beside), THIRD)
+    talk.application.bodies[block_hash(beside.header)] = beside
+
+    assert talk.step(EventsAdmitted()) == [Halt(HaltReason.CONFLICTING_CHAIN)]
 
 
 def test_a_quorum_for_a_block_that_we_find_invalid_stops_us_for_good() -> None:

@@ -29,6 +29,7 @@ from protocol.consensus import (
     FinalizeBlocks,
     Halt,
     MessageReceived,
+    PeerConnected,
     PushEvents,
     ReportEquivocation,
     Send,
@@ -299,6 +300,11 @@ class ToyHost(Host):
 
     def started(self) -> None:
         self.step(Started())
+        if self.network.announces_links:
+            for other in self.network.hosts:
+                if other.is_up and other.name != self.name:
+                    self.step(PeerConnected(self.world.member(other.name)))
+                    other.step(PeerConnected(self.world.member(self.name)))
         for number in list(self.submitted):
             self.submit(number)
 
