@@ -1,17 +1,18 @@
 """Connections and streams between members. The only folder that imports libp2p.
 
 Bottom up: `addresses`, `identity`; `bytestream`, `negotiation` (multistream-select), `noise`,
-`yamux_frames`, `yamux_stream`, `yamux`; `connection` puts these on one another. `listening`,
-`admission`, `table`, `guards` keep hostile peers in bounds. `frames` and `stream` are what others
-see of a stream, and `transport` of it all.
+`yamux_frames`, `yamux_outbox`, `yamux_stream`, `yamux`; `connection` puts these on one another.
+`listening`, `dialling`, `admission`, `table`, `reception` and `guards` keep connections and streams
+in bounds. `frames` and `stream` are what others see of a stream, and `transport` of it all.
 """
 
 from daemon.transport.errors import StreamClosed, Unreachable
 from daemon.transport.frames import FRAME_SIZE_MAX
 from daemon.transport.listening import CannotListen
 from daemon.transport.news import Change, News, PeerConnected, PeerDisconnected
+from daemon.transport.reception import StreamHandler
 from daemon.transport.stream import Stream
-from daemon.transport.transport import StreamHandler, Transport, TransportLimits
+from daemon.transport.transport import Transport, TransportLimits
 from daemon.transport.yamux import YamuxLimits
 
 __all__ = [

@@ -7,63 +7,40 @@ A supervisor runs the listeners and connections. An exception that a peer caused
 stream or connection; one that nobody expected restarts everything, and is logged.
 """
 
-import os
-from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import structlog
 import trio
 
-from daemon.transport.addresses import (
-    ADDRESSES_MAX,
-    InvalidAddress,
-    expand_wildcards,
-    parse_address,
-)
-from daemon.transport.admission import HANDSHAKE_SECONDS_MAX, Handshakes, StrangerGate
+from daemon.transport.addresses import ADDRESSES_MAX, expand_wildcards
+from daemon.transport.admission import Handshakes, StrangerGate
 from daemon.transport.bytestream import BufferedStream
-from daemon.transport.connection import Connection, accept, dial, remote_host
+from daemon.transport.connection import Connection, accept, remote_host
+from daemon.transport.dialling import dial_address
 from daemon.transport.errors import StreamClosed, Unreachable
 from daemon.transport.guards import Border
 from daemon.transport.identity import key_pair_of
 from daemon.transport.listening import address_of, open_listeners
-from daemon.transport.negotiation import NoCommonProtocol, answer, propose
+from daemon.transport.negotiation import NoCommonProtocol, propose
 from daemon.transport.news import Change, News, PeerConnected, PeerDisconnected
 from daemon.transport.noise import NoiseHandshake
-from daemon.transport.services import (
-    IDENTIFY_PROTOCOL,
-    PING_PROTOCOL,
-    PING_SECONDS_MAX,
-    encode_identity,
-    serve_ping,
-)
+from daemon.transport.reception import NEGOTIATION_SECONDS_MAX, Reception, StreamHandler
 from daemon.transport.stream import Stream
 from daemon.transport.table import ConnectionTable
 from daemon.transport.yamux import YamuxLimits
-from daemon.transport.yamux_stream import YamuxStream
 from protocol.errors import LimitExceeded, ProtocolError
 from protocol.identity import MemberId, short
 
-DIAL_SECONDS_MAX = 5
-NEGOTIATION_SECONDS_MAX = 10
-"""How long a new stream may take until its protocol is known."""
-
 STRANGER_IDLE_SECONDS_MAX = 10
 """How long a stranger may stay without a stream."""
-
-STRANGER_STREAMS_MAX = 64
-"""How many streams a stranger may open on one connection, one after the other."""
 
 MEMBER_LIMITS = YamuxLimits(streams_max=128, allowance=16 * 1024 * 1024)
 STRANGER_LIMITS = YamuxLimits(streams_max=8, allowance=0)
 
 RESTART_SECONDS_MIN = 1
 RESTART_SECONDS_MAX = 30
-
-SERVICES = frozenset({PING_PROTOCOL, IDENTIFY_PROTOCOL})
-
-StreamHandler = Callable[[Stream], Awaitable[None]]
 
 log = structlog.get_logger()
 
@@ -95,16 +72,18 @@ class Transport:
         self.me: MemberId = self._keys.public_key.to_bytes()
         self.addresses: tuple[str, ...] = ()
         self._listen = tuple(listen)
-        self._handlers = dict(handlers or {})
         self._admit = admit
-        self._open_protocols = open_protocols
         self._limits = limits or TransportLimits()
         self._handshake = NoiseHandshake(self._keys)
         self._handshakes = Handshakes(self._limits.handshakes_max)
         self._strangers = StrangerGate()
         self._border = Border()
+        self._reception = Reception(self._keys, admit, open_protocols, self._border)
+        for protocol, handler in (handlers or {}).items():
+            self.serve(protocol, handler)
         self._table = ConnectionTable(self.me, strangers_max=self._limits.strangers_max)
         self._changes = News[Change]()
+        self._dialling: dict[MemberId, trio.Event] = {}
         self._nursery: trio.Nursery | None = None
 
     @property
@@ -118,13 +97,13 @@ class Transport:
         A handler that raises loses its stream and nothing else. It is cancelled when the
         connection ends.
         """
-        self._handlers[protocol] = handler
+        self._reception.add(protocol, handler)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Listen and carry connections until cancelled; raise `CannotListen` at the start only."""
         listeners = await open_listeners(self._listen)
         self._listen = tuple(map(address_of, listeners))
-        self.addresses = expand_wildcards(self._listen)
+        self.addresses = self._reception.addresses = expand_wildcards(self._listen)
         log.info("listening", peer=short(self.me), addresses=self.addresses)
         pause = RESTART_SECONDS_MIN
         while True:
@@ -141,19 +120,15 @@ class Transport:
         """Be connected to `member`; raise `Unreachable`, which says why for each address."""
         assert member != self.me, "nobody dials itself"
         await trio.lowlevel.checkpoint()
+        while (dialling := self._dialling.get(member)) is not None:
+            await dialling.wait()
         if self._table.get(member) is not None:
             return
-        failures = []
-        for address in addresses[:ADDRESSES_MAX]:
-            try:
-                connection = await self._dial(member, address)
-                nursery = self._register(connection)
-            except Unreachable as error:
-                failures.append(f"{address}: {error}")
-            else:
-                nursery.start_soon(self._carry, connection)
-                return
-        raise Unreachable("; ".join(failures) or "no address is known")
+        self._dialling[member] = trio.Event()
+        try:
+            await self._dial(member, addresses)
+        finally:
+            self._dialling.pop(member).set()
 
     async def open_stream(self, member: MemberId, protocol: str) -> Stream:
         """Return a new stream to a connected member; raise `Unreachable`."""
@@ -203,28 +178,20 @@ class Transport:
         finally:
             self._nursery = None
 
-    async def _dial(self, member: MemberId, address: str) -> Connection:
-        try:
-            host, port = parse_address(address)
-            with trio.fail_after(DIAL_SECONDS_MAX):
-                socket = await trio.open_tcp_stream(host, port)
-        except (InvalidAddress, OSError, trio.TooSlowError) as error:
-            raise Unreachable(_in_words(error)) from error
-        try:
-            with trio.fail_after(HANDSHAKE_SECONDS_MAX):
-                return await dial(socket, self._handshake, member, self._limits.member)
-        except (
-            NoCommonProtocol,
-            ProtocolError,
-            StreamClosed,
-            trio.BrokenResourceError,
-            trio.TooSlowError,
-        ) as error:
-            await trio.aclose_forcefully(socket)
-            raise Unreachable(_in_words(error)) from error
-        except BaseException:
-            await trio.aclose_forcefully(socket)
-            raise
+    async def _dial(self, member: MemberId, addresses: Sequence[str]) -> None:
+        failures = []
+        for address in addresses[:ADDRESSES_MAX]:
+            try:
+                connection = await dial_address(
+                    address, member, self._handshake, self._limits.member
+                )
+                nursery = self._register(connection)
+            except Unreachable as error:
+                failures.append(f"{address}: {error}")
+            else:
+                nursery.start_soon(self._carry, connection)
+                return
+        raise Unreachable("; ".join(failures) or "no address is known")
 
     async def _welcome(self, socket: trio.SocketStream) -> None:
         """Turn an accepted TCP connection into a peer's, or drop it."""
@@ -259,7 +226,7 @@ class Transport:
                 async with trio.open_nursery() as nursery:
                     if self._table.is_stranger(connection.member):
                         nursery.start_soon(self._watch_stranger, connection)
-                    await connection.yamux.run(partial(self._serve_stream, connection))
+                    await connection.yamux.run(partial(self._reception.receive, connection))
                     nursery.cancel_scope.cancel()
             finally:
                 self._drop(connection)
@@ -284,61 +251,3 @@ class Transport:
             if not connection.yamux.is_idle:
                 idle_since = trio.current_time()
         await connection.yamux.close()
-
-    async def _serve_stream(self, connection: Connection, carrier: YamuxStream) -> None:
-        with self._border.contain("stream", peer=short(connection.member)) as outcome:
-            if not self._is_trusted(connection):
-                await self._limit_stranger(connection)
-            buffered = BufferedStream(carrier)
-            with trio.fail_after(NEGOTIATION_SECONDS_MAX):
-                protocol = await answer(buffered, self._offered_to(connection))
-            if protocol in SERVICES:
-                await self._serve_everybody(protocol, connection, buffered)
-            else:
-                await self._handlers[protocol](Stream(connection.member, carrier, buffered))
-        if outcome.failed:
-            carrier.reset()
-        else:
-            carrier.abandon()
-
-    async def _limit_stranger(self, connection: Connection) -> None:
-        if connection.yamux.streams_accepted > STRANGER_STREAMS_MAX:
-            await connection.yamux.close()
-            raise LimitExceeded(f"a stranger opened more than {STRANGER_STREAMS_MAX} streams")
-
-    async def _serve_everybody(
-        self, protocol: str, connection: Connection, stream: BufferedStream
-    ) -> None:
-        if protocol == PING_PROTOCOL:
-            await serve_ping(stream)
-            return
-        identity = encode_identity(
-            self._keys,
-            addresses=self.addresses,
-            protocols=sorted(self._offered_to(connection)),
-            observed=connection.address,
-        )
-        with trio.fail_after(PING_SECONDS_MAX):
-            await stream.send_all(identity)
-
-    def _offered_to(self, connection: Connection) -> frozenset[str]:
-        if self._is_trusted(connection):
-            return SERVICES | self._handlers.keys()
-        return SERVICES | {it for it in self._handlers if it in self._open_protocols}
-
-    def _is_trusted(self, connection: Connection) -> bool:
-        return self._admit(connection.member)
-
-
-def _in_words(error: BaseException) -> str:
-    """Say why a dial failed, for the operator."""
-    match error:
-        case trio.TooSlowError():
-            return "no answer in time"
-        case trio.BrokenResourceError():
-            return "the peer closed the connection during the handshake"
-        case OSError(__cause__=ExceptionGroup(exceptions=[OSError() as first, *_])):
-            return _in_words(first)
-        case OSError(errno=int() as code):
-            return os.strerror(code).lower()
-    return str(error)

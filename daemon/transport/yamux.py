@@ -10,11 +10,11 @@ What must hold, whatever the peer sends:
   speed cannot block each other. What it wants to answer is small, bounded and goes first.
 - A peer from which nothing is heard for `SILENCE_SECONDS_MAX` is dead.
 
-Three tasks share a connection: one reads, one writes, one keeps alive. Streams hand their bytes to
-the writing task, so cancelling the task that sends never leaves half a frame on the wire.
+Three tasks share a connection: one reads, one writes (`yamux_outbox`), one keeps alive. Streams
+hand their bytes to the writing task, so cancelling the task that sends never leaves half a frame on
+the wire.
 """
 
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -38,19 +38,11 @@ from daemon.transport.yamux_frames import (
     FrameParser,
     encode_header,
 )
+from daemon.transport.yamux_outbox import YamuxOutbox
 from daemon.transport.yamux_stream import YamuxStream
 from protocol.errors import DecodeError, LimitExceeded, ProtocolError
 
 YAMUX_PROTOCOL = "/yamux/1.0.0"
-
-OUTBOX_SIZE_MAX = 256 * 1024
-"""Bytes that streams may have handed over and that are not written yet."""
-
-BATCH_SIZE_MAX = 256 * 1024
-"""Bytes of one write."""
-
-CONTROL_SIZE_MAX = 64 * 1024
-"""Bytes of answers that a peer may cause and not read before it is cut off."""
 
 REFUSED_STREAMS_MAX = 1024
 """How many streams beyond its limit a peer may open before it is cut off."""
@@ -59,9 +51,6 @@ TICK_SECONDS = 4
 PING_AFTER_SECONDS = 8
 SILENCE_SECONDS_MAX = 20
 """A dead peer is noticed within this time and one tick."""
-
-WRITE_SECONDS_MAX = 30
-"""How long one write may take: a peer that does not read is as good as dead."""
 
 GO_AWAY_SECONDS_MAX = 1
 STREAM_ID_MAX = 2**32 - 1
@@ -83,7 +72,6 @@ class Yamux:
     def __init__(self, session: ByteStream, *, is_dialler: bool, limits: YamuxLimits) -> None:
         self.close_reason: str | None = None
         self.bytes_received = 0
-        self.bytes_sent = 0
         self.streams_accepted = 0
         self._session = session
         self._is_dialler = is_dialler
@@ -93,11 +81,7 @@ class Yamux:
         self._streams: dict[int, YamuxStream] = {}
         self._serving = 0
         self._refused = 0
-        self._control = bytearray()
-        self._outbox: deque[bytes | memoryview] = deque()
-        self._outbox_size = 0
-        self._pending = trio.lowlevel.ParkingLot()
-        self._room = trio.lowlevel.ParkingLot()
+        self.outbox = YamuxOutbox()
         self._heard_at = trio.current_time()
         self._scope = trio.CancelScope()
 
@@ -132,10 +116,9 @@ class Yamux:
 
     async def close(self) -> None:
         """Say that we leave, and end `run`."""
-        self.enqueue_control(encode_header(GO_AWAY, 0, 0, GO_AWAY_NORMAL))
+        self.outbox.put_answer(encode_header(GO_AWAY, 0, 0, GO_AWAY_NORMAL))
         with trio.move_on_after(GO_AWAY_SECONDS_MAX):
-            while self.close_reason is None and (self._control or self._outbox):
-                await self._room.park()
+            await self.outbox.flush()
         self._scope.cancel()
 
     @property
@@ -146,26 +129,6 @@ class Yamux:
         """Give a peer more, now that we know it better."""
         self._allowance += limits.allowance - self._limits.allowance
         self._limits = limits
-
-    # What streams ask of their connection (`Carrier`).
-
-    def enqueue(self, header: bytes, payload: memoryview | None = None) -> None:
-        self._outbox.append(header)
-        self._outbox_size += len(header)
-        if payload is not None:
-            self._outbox.append(payload)
-            self._outbox_size += len(payload)
-        self._pending.unpark_all()
-
-    def enqueue_control(self, header: bytes) -> None:
-        self._control += header
-        self._pending.unpark_all()
-
-    def has_room(self) -> bool:
-        return self._outbox_size < OUTBOX_SIZE_MAX
-
-    async def wait_for_room(self) -> None:
-        await self._room.park()
 
     def take_allowance(self, size: int) -> bool:
         if size > self._allowance:
@@ -183,7 +146,7 @@ class Yamux:
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._write)
+                    nursery.start_soon(self.outbox.write_to, self._session)
                     nursery.start_soon(self._keep_alive)
                     await self._read(serve, nursery)
                     nursery.cancel_scope.cancel()
@@ -206,7 +169,7 @@ class Yamux:
                 elif (opened := self._on_frame(item)) is not None:
                     self._serving += 1
                     nursery.start_soon(self._serve, serve, opened)
-            if len(self._control) > CONTROL_SIZE_MAX:
+            if self.outbox.has_too_many_answers():
                 raise LimitExceeded("the peer does not read our answers")
 
     async def _serve(self, serve: ServeStream, stream: YamuxStream) -> None:
@@ -219,7 +182,7 @@ class Yamux:
         """Take in a header; return the stream that it opens, if it does."""
         if frame.kind == PING:
             if frame.flags & SYN:
-                self.enqueue_control(encode_header(PING, ACK, 0, frame.length))
+                self.outbox.put_answer(encode_header(PING, ACK, 0, frame.length))
             return None
         opened = self._accept(frame.stream_id) if frame.flags & SYN else None
         stream = self._streams.get(frame.stream_id)
@@ -258,7 +221,7 @@ class Yamux:
         self._refused += 1
         if self._refused > REFUSED_STREAMS_MAX:
             raise LimitExceeded(f"more than {REFUSED_STREAMS_MAX} streams beyond the limit")
-        self.enqueue_control(encode_header(WINDOW_UPDATE, RST, stream_id, 0))
+        self.outbox.put_answer(encode_header(WINDOW_UPDATE, RST, stream_id, 0))
 
     def _has_place(self) -> bool:
         """Say whether the peer may open a stream, if need be in place of an abandoned one."""
@@ -277,32 +240,10 @@ class Yamux:
         parity = self._is_dialler ^ of_peer
         return sum(stream_id % 2 == parity for stream_id in self._streams)
 
-    async def _write(self) -> None:
-        while True:
-            while not self._control and not self._outbox:
-                await self._pending.park()
-            batch = self._take_batch()
-            with trio.fail_after(WRITE_SECONDS_MAX):
-                await self._session.send_all(batch)
-            self.bytes_sent += len(batch)
-            self._room.unpark_all()
-
-    def _take_batch(self) -> bytes:
-        """Join answers and what streams sent into one write, and take it out of the queues."""
-        parts: list[bytes | memoryview] = [bytes(self._control)]
-        size = len(self._control)
-        self._control.clear()
-        while self._outbox and size < BATCH_SIZE_MAX:
-            part = self._outbox.popleft()
-            self._outbox_size -= len(part)
-            size += len(part)
-            parts.append(part)
-        return b"".join(parts)
-
     async def _keep_alive(self) -> None:
         while (silence := trio.current_time() - self._heard_at) < SILENCE_SECONDS_MAX:
             if silence >= PING_AFTER_SECONDS:
-                self.enqueue_control(encode_header(PING, SYN, 0, 0))
+                self.outbox.put_answer(encode_header(PING, SYN, 0, 0))
             await trio.sleep(TICK_SECONDS)
         raise trio.TooSlowError(f"nothing was heard for {SILENCE_SECONDS_MAX} seconds")
 
@@ -319,6 +260,4 @@ class Yamux:
             self.close_reason = "the connection was closed"
         for stream in list(self._streams.values()):
             stream.on_lost(self.close_reason)
-        self._outbox.clear()
-        self._outbox_size = 0
-        self._room.unpark_all()
+        self.outbox.close()

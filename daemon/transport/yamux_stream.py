@@ -19,6 +19,7 @@ from daemon.transport.yamux_frames import (
     WINDOW_UPDATE,
     encode_header,
 )
+from daemon.transport.yamux_outbox import YamuxOutbox
 from protocol.errors import LimitExceeded
 
 WINDOW_SIZE = 256 * 1024
@@ -37,13 +38,7 @@ RECEIVE_SIZE_MAX = 256 * 1024
 class Carrier(Protocol):
     """The connection, as far as its streams need it."""
 
-    def enqueue(self, header: bytes, payload: memoryview | None = None) -> None: ...
-
-    def enqueue_control(self, header: bytes) -> None: ...
-
-    def has_room(self) -> bool: ...
-
-    async def wait_for_room(self) -> None: ...
+    outbox: YamuxOutbox
 
     def take_allowance(self, size: int) -> bool: ...
 
@@ -57,6 +52,7 @@ class YamuxStream:
         self.id = stream_id
         self.allowance_taken = 0
         self._connection = connection
+        self._outbox = connection.outbox
         self._received = bytearray()
         self._arrived = trio.lowlevel.ParkingLot()
         self._may_send = trio.lowlevel.ParkingLot()
@@ -99,14 +95,14 @@ class YamuxStream:
             payload = view[position : position + min(self._send_window, PAYLOAD_SIZE_MAX)]
             position += len(payload)
             self._send_window -= len(payload)
-            self._connection.enqueue(encode_header(DATA, 0, self.id, len(payload)), payload)
+            self._outbox.put(encode_header(DATA, 0, self.id, len(payload)), payload)
 
     def finish(self) -> None:
         """Tell the peer that nothing more comes. Reading goes on."""
         if self._is_finished or self._broken is not None:
             return
         self._is_finished = True
-        self._connection.enqueue(encode_header(WINDOW_UPDATE, FIN, self.id, 0))
+        self._outbox.put(encode_header(WINDOW_UPDATE, FIN, self.id, 0))
         if self._is_remote_finished:
             self._connection.forget(self)
 
@@ -115,7 +111,7 @@ class YamuxStream:
         if self._broken is not None:
             return
         if not (self._is_finished and self._is_remote_finished):
-            self._connection.enqueue(encode_header(WINDOW_UPDATE, RST, self.id, 0))
+            self._outbox.put(encode_header(WINDOW_UPDATE, RST, self.id, 0))
         self._received.clear()
         self.on_lost(reason)
 
@@ -127,10 +123,10 @@ class YamuxStream:
             self.reset()
 
     def on_opened_by_us(self) -> None:
-        self._connection.enqueue(encode_header(WINDOW_UPDATE, SYN, self.id, 0))
+        self._outbox.put(encode_header(WINDOW_UPDATE, SYN, self.id, 0))
 
     def on_opened_by_peer(self) -> None:
-        self._connection.enqueue_control(encode_header(WINDOW_UPDATE, ACK, self.id, 0))
+        self._outbox.put_answer(encode_header(WINDOW_UPDATE, ACK, self.id, 0))
 
     def on_data_announced(self, length: int) -> None:
         """Check the header of a DATA frame, before any of its payload is kept."""
@@ -172,8 +168,8 @@ class YamuxStream:
         while self._broken is None and not self._is_finished:
             if self._send_window == 0:
                 await self._may_send.park()
-            elif not self._connection.has_room():
-                await self._connection.wait_for_room()
+            elif not self._outbox.has_room():
+                await self._outbox.wait_for_progress()
             else:
                 return
         if self._broken is not None:
@@ -191,5 +187,5 @@ class YamuxStream:
             self._receive_window_size += growth
             self._credit += growth
         self._receive_window += self._credit
-        self._connection.enqueue_control(encode_header(WINDOW_UPDATE, 0, self.id, self._credit))
+        self._outbox.put_answer(encode_header(WINDOW_UPDATE, 0, self.id, self._credit))
         self._credit = 0

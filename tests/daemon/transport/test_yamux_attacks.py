@@ -9,7 +9,7 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.transport.yamux import CONTROL_SIZE_MAX, REFUSED_STREAMS_MAX, Yamux
+from daemon.transport.yamux import REFUSED_STREAMS_MAX, Yamux
 from daemon.transport.yamux_frames import (
     ACK,
     DATA,
@@ -24,6 +24,7 @@ from daemon.transport.yamux_frames import (
     FrameParser,
     encode_header,
 )
+from daemon.transport.yamux_outbox import ANSWERS_SIZE_MAX
 from daemon.transport.yamux_stream import WINDOW_SIZE
 from protocol.errors import DecodeError, LimitExceeded, ProtocolError
 from tests.daemon.transport.pairs import LIMITS, End, MemoryStream, memory_pair
@@ -101,7 +102,7 @@ async def test_streams_that_are_reset_at_once_do_not_pile_up_tasks() -> None:
 
 async def test_pings_whose_answers_are_not_read_end_the_connection() -> None:
     async with attacked() as (attacker, victim):
-        pings = CONTROL_SIZE_MAX // HEADER_SIZE + 2
+        pings = ANSWERS_SIZE_MAX // HEADER_SIZE + 2
         await attacker.send_all(encode_header(PING, SYN, 0, 7) * pings)
         await victim.ended.wait()
         assert isinstance(victim.error, LimitExceeded)

@@ -1,0 +1,244 @@
+"""Two or three transports on loopback: who may connect, speak what, and what is said when not."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+import structlog
+import trio
+
+from daemon.transport import (
+    CannotListen,
+    PeerConnected,
+    PeerDisconnected,
+    Stream,
+    StreamClosed,
+    Transport,
+    Unreachable,
+)
+from daemon.transport.frames import FRAME_SIZE_MAX
+from protocol.errors import LimitExceeded
+from protocol.identity import MemberId
+
+ECHO = "/test/echo/1"
+OPEN = "/test/open/1"
+LOOPBACK = "/ip4/127.0.0.1/tcp/0"
+SECONDS_MAX = 5
+
+
+async def echo(stream: Stream) -> None:
+    while True:
+        try:
+            frame = await stream.receive()
+        except StreamClosed:
+            return
+        await stream.send(frame)
+
+
+@asynccontextmanager
+async def running(
+    number: int, admit: Callable[[MemberId], bool] = lambda _: True
+) -> AsyncIterator[Transport]:
+    transport = Transport(
+        seed=bytes([number]) * 32,
+        listen=[LOOPBACK],
+        admit=admit,
+        handlers={ECHO: echo, OPEN: echo},
+        open_protocols=frozenset({OPEN}),
+    )
+    async with trio.open_nursery() as nursery:
+        await nursery.start(transport.run)
+        yield transport
+        nursery.cancel_scope.cancel()
+
+
+async def ask(transport: Transport, member: MemberId, protocol: str = ECHO) -> None:
+    with trio.fail_after(SECONDS_MAX):
+        async with await transport.open_stream(member, protocol) as stream:
+            await stream.send(b"question")
+            assert await stream.receive() == b"question"
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    with trio.fail_after(SECONDS_MAX):
+        while not condition():  # noqa: ASYNC110
+            await trio.sleep(0.01)
+
+
+async def test_members_talk_both_ways_over_one_connection() -> None:
+    async with running(1) as one, running(2) as two:
+        await one.connect(two.me, two.addresses)
+        assert await two.changes.receive() == PeerConnected(one.me)
+        assert await one.changes.receive() == PeerConnected(two.me)
+        await ask(one, two.me)
+        await ask(two, one.me)
+        assert one.connected() == {two.me}
+        assert one.address_of(two.me) == two.addresses[0]
+
+
+async def test_frames_of_every_size_pass_and_many_at_once() -> None:
+    async with running(1) as one, running(2) as two:
+        await one.connect(two.me, two.addresses)
+        async with await one.open_stream(two.me, ECHO) as stream:
+            for size in (0, 1, 65_536, FRAME_SIZE_MAX):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(stream.send, bytes(size))
+                    assert await stream.receive() == bytes(size)
+            await stream.send_many([b"a", b"", b"c"])
+            assert [await stream.receive() for _ in range(3)] == [b"a", b"", b"c"]
+
+
+async def test_what_is_not_a_frame_resets_the_stream_and_blames_the_sender() -> None:
+    async with running(1) as one, running(2) as two:
+        await one.connect(two.me, two.addresses)
+
+        async def send_garbage(stream: Stream) -> None:
+            await stream._carrier.send_all(b"\x93abc")
+
+        two.serve("/test/garbage/1", send_garbage)
+        stream = await one.open_stream(two.me, "/test/garbage/1")
+        with pytest.raises(LimitExceeded):
+            await stream.receive()
+        with pytest.raises(StreamClosed):
+            await stream.send(b"x")
+
+
+async def test_the_addresses_are_tried_in_turn_and_each_failure_is_told() -> None:
+    async with running(1) as one, running(2) as two, running(3) as three:
+        with pytest.raises(Unreachable) as caught:
+            await one.connect(
+                two.me,
+                ["/ip4/127.0.0.1/tcp/1", "nowhere", "/dns/x.invalid/tcp/1", *three.addresses],
+            )
+        for reason in ("connection refused", "is not like", "another member answers there"):
+            assert reason in str(caught.value)
+        await one.connect(two.me, ["/ip4/127.0.0.1/tcp/1", *two.addresses])
+        await ask(one, two.me)
+
+
+async def test_without_an_address_or_connection_a_member_is_unreachable() -> None:
+    async with running(1) as one:
+        with pytest.raises(Unreachable, match="no address is known"):
+            await one.connect(bytes(32), [])
+        with pytest.raises(Unreachable, match="not connected"):
+            await one.open_stream(bytes(32), ECHO)
+
+
+async def test_a_protocol_that_nobody_serves_is_unreachable() -> None:
+    async with running(1) as one, running(2) as two:
+        await one.connect(two.me, two.addresses)
+        with pytest.raises(Unreachable, match="does not speak /test/none/1"):
+            await one.open_stream(two.me, "/test/none/1")
+
+
+async def test_a_stranger_has_the_open_protocols_until_it_is_a_member() -> None:
+    members: set[MemberId] = set()
+    async with running(1) as one, running(2, admit=members.__contains__) as two:
+        await one.connect(two.me, two.addresses)
+        await ask(one, two.me, OPEN)
+        with pytest.raises(Unreachable):
+            await ask(one, two.me, ECHO)
+        assert two.connected() == frozenset()
+        members.add(one.me)
+        await ask(one, two.me, ECHO)
+        await until(lambda: two.connected() == {one.me})
+        assert await two.changes.receive() == PeerConnected(one.me)
+
+
+async def test_a_removed_member_is_a_stranger_at_its_next_stream() -> None:
+    members: set[MemberId] = set()
+    async with running(1) as one, running(2, admit=members.__contains__) as two:
+        members.add(one.me)
+        await one.connect(two.me, two.addresses)
+        await ask(one, two.me, ECHO)
+        members.clear()
+        with pytest.raises(Unreachable):
+            await ask(one, two.me, ECHO)
+
+
+async def test_disconnecting_ends_the_streams_of_both_sides() -> None:
+    async with running(1) as one, running(2) as two:
+        await one.connect(two.me, two.addresses)
+        await one.changes.receive()
+        stream = await one.open_stream(two.me, ECHO)
+        await two.disconnect(one.me)
+        with pytest.raises(StreamClosed):
+            await stream.receive()
+        assert await one.changes.receive() == PeerDisconnected(two.me)
+        await until(lambda: not two.connected())
+        await one.connect(two.me, two.addresses)
+        await ask(one, two.me)
+
+
+async def test_two_sides_that_dial_at_once_end_with_one_connection() -> None:
+    async with running(1) as one, running(2) as two:
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(one.connect, two.me, two.addresses)
+                nursery.start_soon(two.connect, one.me, one.addresses)
+        await trio.sleep(0.2)
+        await ask(one, two.me)
+        await ask(two, one.me)
+
+
+async def test_a_handler_is_cancelled_with_its_connection() -> None:
+    ended = trio.Event()
+
+    async def wait(stream: Stream) -> None:
+        del stream
+        try:
+            await trio.sleep_forever()
+        finally:
+            ended.set()
+
+    async with running(1) as one, running(2) as two:
+        two.serve("/test/wait/1", wait)
+        await one.connect(two.me, two.addresses)
+        await one.open_stream(two.me, "/test/wait/1")
+        await one.disconnect(two.me)
+        with trio.fail_after(SECONDS_MAX):
+            await ended.wait()
+
+
+async def test_a_taken_port_is_the_operators_to_mend() -> None:
+    async with running(1) as one:
+        other = Transport(seed=bytes([9]) * 32, listen=one.addresses, admit=lambda _: True)
+        with pytest.raises(CannotListen, match="Another program already listens on") as caught:
+            await other.run()
+        assert "another port" in caught.value.next_step
+
+
+@pytest.mark.parametrize("address", ["nonsense", "/ip4/203.0.113.77/tcp/0"])
+async def test_an_address_that_cannot_be_listened_on_is_too(address: str) -> None:
+    transport = Transport(seed=bytes([9]) * 32, listen=[address], admit=lambda _: True)
+    with pytest.raises(CannotListen):
+        await transport.run()
+
+
+async def test_the_supervisor_restarts_the_host_on_the_same_port() -> None:
+    async with running(1) as one, running(2) as two:
+        addresses = two.addresses
+        await one.connect(two.me, addresses)
+        with structlog.testing.capture_logs() as logs:
+            assert two._nursery is not None
+            two._nursery.start_soon(_break)
+            await until(lambda: any(line["event"] == "transport-restarts" for line in logs))
+        await until(lambda: not one.connected())
+        with trio.fail_after(SECONDS_MAX):
+            while not one.connected():
+                with trio.move_on_after(1):
+                    await _connect_if_possible(one, two)
+                await trio.sleep(0.05)
+        await ask(one, two.me)
+        assert two.addresses == addresses
+
+
+async def _break() -> None:
+    raise AssertionError("a promise of ours that we broke")
+
+
+async def _connect_if_possible(one: Transport, two: Transport) -> None:
+    try:
+        await one.connect(two.me, two.addresses)
+    except Unreachable:
+        return
