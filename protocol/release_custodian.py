@@ -25,6 +25,7 @@ from protocol.envelope import Handover, Release, release_digest
 from protocol.events import EventId
 from protocol.genesis import Member
 from protocol.identity import NetworkId, Verifier
+from protocol.record import RecordId
 from protocol.release import (
     Acknowledged,
     ChunksWanted,
@@ -93,7 +94,7 @@ class CustodianExchange:
         self._policy = policy
         self._verifier = verifier
         self._received_at = 0
-        self._signed: SignedRequest
+        self.signed: SignedRequest
         self._ruling: Ruling
         self._release: Release
         self._disclosure: EventId
@@ -130,9 +131,9 @@ class CustodianExchange:
         if not is_timely(signed.request, now):
             self.phase = Phase.OVER
             return [TurnAway(NotConsidered(Unconsidered.OUTDATED, now))]
-        self._signed = signed
+        self.signed = signed
         self.phase = Phase.CASE
-        return [LoadCase(signed.request.subject, signed.request.records, signed.commitment)]
+        return [self._load(signed.request.records)]
 
     def _look(self, now: Timestamp, case: Case) -> list[Effect]:
         assert self.phase in (Phase.CASE, Phase.LAST_LOOK)
@@ -141,13 +142,13 @@ class CustodianExchange:
         if case.remembered is not None:
             return self._resume(now, case, case.remembered)
         ruling = rule(
-            self._signed.request, self._question(now), case.records, case.directives, self._policy
+            self.signed.request, self._question(now), case.records, case.directives, self._policy
         )
         if ruling is None:
             return self._refuse(now)
         self._ruling = ruling
         self.phase = Phase.SEALING
-        not_after = self._signed.request.valid_until
+        not_after = self.signed.request.valid_until
         return [SealRelease(ruling.records, self._requester, self._handover(), not_after)]
 
     def _resume(self, now: Timestamp, case: Case, remembered: Remembered) -> list[Effect]:
@@ -165,22 +166,21 @@ class CustodianExchange:
         self._release = release
         self.phase = Phase.FINALITY
         disclosure = build_disclosure(
-            self._signed,
+            self.signed,
             custodian=self._custodian,
             requester=self._requester,
             basis=self._ruling.basis,
             records=self._ruling.records,
             release=release,
         )
-        until = self._signed.request.valid_until
+        until = self.signed.request.valid_until
         return [SubmitDisclosure(disclosure, until, release, self._ruling.others)]
 
     def _look_again(self, disclosure: EventId, timestamp: Timestamp) -> list[Effect]:
         assert self.phase == Phase.FINALITY
         self._disclosure, self._block_time = disclosure, timestamp
         self.phase = Phase.LAST_LOOK
-        records = tuple(record.id for record in self._ruling.records)
-        return [LoadCase(self._signed.request.subject, records, self._signed.commitment)]
+        return [self._load(tuple(record.id for record in self._ruling.records))]
 
     def _hand_over(self, now: Timestamp, case: Case) -> list[Effect]:
         moments = (self._block_time, max(now, self._block_time))
@@ -194,7 +194,7 @@ class CustodianExchange:
             return self._refuse(now)
         self.phase = Phase.TRANSFER
         granted = Granted(self._disclosure, self._release, self._ruling.others)
-        return [HandOver(granted, self._signed)]
+        return [HandOver(granted, self.signed)]
 
     def _send_chunks(self, wanted: ChunksWanted) -> list[Effect]:
         self._expect(Phase.TRANSFER)
@@ -218,15 +218,19 @@ class CustodianExchange:
         self.phase = Phase.OVER
         return [Refuse(refusal_delay(self._received_at, now))]
 
+    def _load(self, records: tuple[RecordId, ...]) -> LoadCase:
+        request = self.signed.request
+        return LoadCase(request.subject, records, self.signed.commitment, request.valid_until)
+
     def _question(self, at: Timestamp) -> Question:
-        request = self._signed.request
+        request = self.signed.request
         return Question(
             self._requester, self._custodian, request.purpose, at, request.justification
         )
 
     def _handover(self) -> Handover:
         return Handover(
-            network=self._network, custodian=self._custodian.id, request=self._signed.commitment
+            network=self._network, custodian=self._custodian.id, request=self.signed.commitment
         )
 
     def _expect(self, phase: Phase) -> None:

@@ -84,11 +84,15 @@ Input = (
 
 @dataclass(frozen=True, slots=True)
 class LoadCase:
-    """Look up the case. Without `records`, all of the subject's."""
+    """Look up the case. Without `records`, all of the subject's.
+
+    `request` and the time until which it holds tell which release may have been sealed for it.
+    """
 
     subject: SubjectId
     records: tuple[RecordId, ...]
     request: Commitment
+    until: Timestamp
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,9 +101,10 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Conclude:
-    """The exchange is over."""
+    """The exchange is over; if it was granted, this is how it was logged."""
 
     ending: Ending
+    disclosure: EventId | None = None
     others: tuple[RecordId, ...] = ()
     answer: NotConsidered | None = None
 
@@ -250,7 +251,9 @@ class RequesterExchange:
         )
         return [
             SendReceipt(receipt),
-            *self._conclude(Conclude(Ending.DONE, others=self._granted.others)),
+            *self._conclude(
+                Conclude(Ending.DONE, self._granted.disclosure, others=self._granted.others)
+            ),
         ]
 
     def _conclude(self, conclude: Conclude) -> list[Effect]:

@@ -100,7 +100,7 @@ def test_keys_leave_after_the_disclosure_is_final_and_looked_at_again() -> None:
     exchange, directives = custodian_exchange(), (permit(1),)
 
     assert exchange.step(NOON, RequestReceived(SIGNED)) == [
-        LoadCase(SUBJECT, (), SIGNED.commitment)
+        LoadCase(SUBJECT, (), SIGNED.commitment, SIGNED.request.valid_until)
     ]
     (seal,) = exchange.step(NOON, CaseLoaded(case_of(*directives)))
     assert isinstance(seal, SealRelease)
@@ -113,7 +113,7 @@ def test_keys_leave_after_the_disclosure_is_final_and_looked_at_again() -> None:
     assert submit.disclosure.request_signature == SIGNED.signature
     assert submit.valid_until <= submit.disclosure.request_until
     assert exchange.step(NOON + 50, DisclosureFinal(EVENT, NOON + 40)) == [
-        LoadCase(SUBJECT, (FIRST, SECOND), SIGNED.commitment)
+        LoadCase(SUBJECT, (FIRST, SECOND), SIGNED.commitment, SIGNED.request.valid_until)
     ]
     assert exchange.step(NOON + 50, CaseLoaded(case_of(*directives))) == [
         HandOver(Granted(EVENT, release, ()), SIGNED)

@@ -99,7 +99,7 @@ def test_records_are_fetched_after_the_disclosure_is_found_and_signed_for_when_w
     assert exchange.step(NOON, RecordWhole(FIRST)) == [FetchRecord(OPENINGS[SECOND])]
     receipt, conclude = exchange.step(NOON, RecordWhole(SECOND))
 
-    assert conclude == Conclude(Ending.DONE, others=(b"o" * 16,))
+    assert conclude == Conclude(Ending.DONE, EVENT, others=(b"o" * 16,))
     assert isinstance(receipt, SendReceipt)
     assert receipt.acknowledged.disclosure == EVENT
     assert receipt.acknowledged.release == release_digest(GRANTED.release)
