@@ -53,7 +53,7 @@ class AlreadyWithdrawn(InvalidEvent):
 
 
 class NoActiveConsent(InvalidEvent):
-    """The cited consent does not bind this custodian about this subject in this block."""
+    """The subject has given no such consent, or it does not bind in this block any more."""
 
     code = "no-active-consent"
 
@@ -101,18 +101,16 @@ def require_custodian(state: StateView, *, subject: SubjectId, custodian: Member
 
 
 def require_active_consent(
-    state: StateView,
-    *,
-    consent: ConsentId,
-    subject: SubjectId,
-    custodian: MemberId,
-    context: Context,
+    state: StateView, *, consent: ConsentId, subject: SubjectId, context: Context
 ) -> None:
-    """Raise `NoActiveConsent` unless the custodian may cite the consent in this block."""
+    """Raise `NoActiveConsent` unless the subject's custodian may cite the consent in this block.
+
+    That it is the subject's custodian who cites it is for the caller to know.
+    """
     entry = consent_entry(state, consent)
-    if entry is None or (entry.subject, entry.custodian) != (subject, custodian):
+    if entry is None or entry.subject != subject:
         raise NoActiveConsent(f"the subject gave no consent {short(consent)}")
     if entry.withdrawn_height is not None:
         raise NoActiveConsent(f"consent {short(consent)} was withdrawn")
-    if not entry.is_active(context.day):
+    if context.day > entry.expiry_day:
         raise NoActiveConsent(f"consent {short(consent)} has expired")

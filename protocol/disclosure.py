@@ -160,13 +160,7 @@ def apply_emergency_reviewed(
 def _validate_basis(state: StateView, body: Disclosure, context: Context) -> None:
     match body.basis:
         case ConsentBasis(consent):
-            require_active_consent(
-                state,
-                consent=consent,
-                subject=body.subject,
-                custodian=body.custodian,
-                context=context,
-            )
+            require_active_consent(state, consent=consent, subject=body.subject, context=context)
         case PolicyBasis():
             if context.genesis.profile == Profile.OPT_IN:
                 raise PolicyForbids("in this network a patient must opt in")

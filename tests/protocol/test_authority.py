@@ -162,6 +162,7 @@ def test_forged_votes_prove_nothing(network: Network, ledger: ExampleLedger) -> 
     ]
 
     assert ledger.refusal(report(network, good, forged)) is NoEquivocation
+    assert ledger.refusal(report(network, forged, good)) is NoEquivocation
     assert ledger.refusal(report(network, *strangers)) is NoEquivocation
 
 

@@ -99,6 +99,12 @@ def test_a_submitter_has_so_many_bytes_waiting(pool: Pool, limit: Limit) -> None
     assert pool.refusals(committed(3)) == []
 
 
+def test_a_bundle_is_charged_for_once(pool: Pool, limit: Limit) -> None:
+    events = [committed(number) for number in range(3)]
+    limit("BYTES_PER_SUBMITTER_MAX", len(encode(make_bundle(NETWORK, ONE, *events))))
+    assert pool.refusals(*events) == []
+
+
 def test_the_pool_holds_so_many_bytes(pool: Pool, limit: Limit) -> None:
     pool.refusals(committed(0))
     limit("BYTES_MAX", 2 * pool.size)
