@@ -7,7 +7,7 @@ no trace. Signatures are checked last, and only of what is new.
 from collections.abc import Iterable
 from typing import assert_never
 
-from protocol.blocks import Block, block_hash, validate_block_form
+from protocol.blocks import Block, BlockHash, block_hash, validate_block_form
 from protocol.consensus.electorate import EPOCH
 from protocol.consensus.state import ROUNDS_AHEAD_MAX, State
 from protocol.errors import InvalidBlock, ProtocolError
@@ -27,6 +27,9 @@ from protocol.votes import (
     validate_certificate,
     validate_vote,
 )
+
+PROPOSALS_AHEAD = 1
+"""The proposal of the next view may overtake the last vote of this one."""
 
 
 class NotAnAuthority(ProtocolError):
@@ -59,7 +62,7 @@ def validate_message(state: State, sender: MemberId, message: ConsensusMessage) 
             if certificate is not None:
                 _validate_certificates(state, [certificate])
         case BlockSent(block):
-            if BlockWanted(block_hash(block.header)) in state.fetches.open:
+            if is_wanted(state, block_hash(block.header)):
                 validate_block_form(block)
         case CertificateWanted(epoch):
             _validate_epoch(epoch)
@@ -72,6 +75,19 @@ def validate_message(state: State, sender: MemberId, message: ConsensusMessage) 
 def is_of_use(state: State, view: int) -> bool:
     """Say whether votes of `view` can still matter."""
     return state.finalized_view < view <= state.view + ROUNDS_AHEAD_MAX
+
+
+def is_awaited(state: State, view: int) -> bool:
+    """Say whether a proposal of `view` would be looked at: of this view or the next, the first."""
+    if not state.view <= view <= state.view + PROPOSALS_AHEAD:
+        return False
+    known = state.rounds.get(view)
+    return known is None or known.proposal is None
+
+
+def is_wanted(state: State, block: BlockHash) -> bool:
+    """Say whether we have asked for this body."""
+    return BlockWanted(block) in state.fetches.open
 
 
 def is_news(state: State, certificate: Certificate) -> bool:
@@ -127,6 +143,16 @@ def _validate_proposal(
     if vote.kind != VoteKind.NOTARIZE or vote.block != block_hash(header):
         raise InvalidBlock("the leader's vote is not for its block")
     _validate_certificates(state, justification)
-    if is_of_use(state, header.view):
+    # The justification may take us far ahead, and then what seemed of no use is of use.
+    if header.view > state.finalized_view:
         _validate_vote(state, vote)
+    if _may_be_kept(state, vote):
         validate_block_form(block)
+
+
+def _may_be_kept(state: State, vote: Vote) -> bool:
+    """Say whether the body that came with the leader's vote may be used."""
+    if is_wanted(state, vote.block):
+        return True
+    known = state.rounds.get(vote.view)
+    return vote.view >= state.view and (known is None or known.proposal is None)

@@ -5,7 +5,7 @@ What comes here was checked. Nothing here signs anything.
 
 from protocol.consensus.admission import is_news, is_of_use
 from protocol.consensus.interface import HaltReason, ReportEquivocation, TimerKind
-from protocol.consensus.log import CertificateLogged
+from protocol.consensus.log import CertificateLogged, view_of
 from protocol.consensus.rounds import Round
 from protocol.consensus.state import (
     OUTLIVES_VIEWS,
@@ -70,6 +70,7 @@ def record_certificate(state: State, certificate: Certificate) -> None:
 def settle(state: State, finalization: Certificate) -> None:
     """All views up to this one are decided: what is known of them cannot matter any more."""
     state.finalization = finalization
+    state.unlogged = [kept for kept in state.unlogged if view_of(kept) >= finalization.view]
     for view in [view for view in state.rounds if view <= finalization.view]:
         del state.rounds[view]
 
@@ -79,6 +80,8 @@ def enter(state: State, view: int) -> None:
     if view <= state.view:
         return
     state.cancel_timers(*_ENDED_BY_VIEW)
+    if view > state.view + 1:
+        state.arrived_view = view
     state.view = view
     state.attempt = Attempt(
         entered_at=state.now.monotonic, retransmit_after=state.timing.retransmit

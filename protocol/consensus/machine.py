@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from protocol.blocks import Block, block_hash
-from protocol.consensus.admission import is_of_use, validate_message
+from protocol.consensus.admission import is_awaited, is_wanted, validate_message
 from protocol.consensus.certificates import (
     count_vote,
     enter,
@@ -74,9 +74,6 @@ CHANGES_PER_STEP_MAX = 10_000
 """Every rule signs or arms something only once, so a step ends. More is a mistake of ours."""
 
 NOTHING_KNOWN = Round()
-
-PROPOSALS_AHEAD = 1
-"""The proposal of the next view may overtake the last vote of this one."""
 
 
 class Consensus:
@@ -194,6 +191,7 @@ class Consensus:
 
     def _resume(self) -> None:
         state = self._state
+        state.arrived_view = state.view
         if state.view in state.rounds:
             state.attempt.is_timed_out = VoteKind.NULLIFY in state.rounds[state.view].signed
         state.broadcast(status(state))
@@ -222,7 +220,7 @@ class Consensus:
                     record_certificate(state, message.certificate)
                 help_status(state, sender, message)
             case BlockSent(block):
-                if BlockWanted(block_hash(block.header)) in state.fetches.open:
+                if is_wanted(state, block_hash(block.header)):
                     state.application.keep(block)
             case BlockWanted(block_id):
                 self._send_block(sender, block_id)
@@ -235,15 +233,11 @@ class Consensus:
         state = self._state
         for certificate in proposal.justification:
             record_certificate(state, certificate)
-        view = proposal.vote.view
         record_vote(state, proposal.vote)
-        if BlockWanted(proposal.vote.block) in state.fetches.open:
+        if is_wanted(state, proposal.vote.block):
             state.application.keep(proposal.block)
-        if not is_of_use(state, view) or not state.view <= view <= state.view + PROPOSALS_AHEAD:
-            return
-        known = state.round(view)
-        if known.proposal is None:
-            known.proposal = proposal.block
+        if is_awaited(state, proposal.vote.view):
+            state.round(proposal.vote.view).proposal = proposal.block
             state.application.keep(proposal.block)
 
     def _send_block(self, sender: MemberId, block_id: bytes) -> None:

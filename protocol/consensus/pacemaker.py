@@ -67,7 +67,7 @@ def is_leader_inactive(state: State) -> bool:
     """Say whether the leader has been silent for views in which a quorum was not."""
     leader, me = state.leader, state.electorate.me
     oldest = state.view - INACTIVE_VIEWS
-    if leader == me or oldest <= 0 or state.peers[leader].voted_view >= oldest:
+    if leader == me or oldest < state.arrived_view or state.peers[leader].voted_view >= oldest:
         return False
     seen = sum(state.peers[other].voted_view >= oldest for other in state.electorate.others)
     return seen >= state.electorate.quorum - 1

@@ -96,6 +96,8 @@ class State:
     attempt: Attempt
     now: Instant
     view: int = 0
+    arrived_view: int = 0
+    """Since this view we have been in every one, and so have heard who votes."""
     rounds: dict[int, Round] = field(default_factory=dict)
     verdicts: dict[BlockHash, bool] = field(default_factory=dict)
     """Whether blocks above the tip are valid, as far as they were judged."""

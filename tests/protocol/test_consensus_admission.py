@@ -139,6 +139,19 @@ def test_a_lie_is_refused_and_leaves_no_trace(name: str) -> None:
     assert state.peers[THIRD].heard_at is None
 
 
+def test_a_justification_that_leads_far_ahead_does_not_hide_a_forged_vote() -> None:
+    talk = Conversation(FOLLOWER)
+    view = next(v for v in range(ROUNDS_AHEAD_MAX + 5, 99) if leader_of(v) != FOLLOWER)
+    nullification = certificate_of(X, view - 1, None, SIGNERS)
+    proposal = proposal_of(block_on(WORLD.base, view, 7), nullification)
+    forged = changed(proposal, vote=changed(proposal.vote, signature=bytes(64)))
+
+    with pytest.raises(InvalidSignature):
+        talk.hears(forged, THIRD)
+    talk.hears(proposal, THIRD)
+    assert talk.view == view
+
+
 def test_only_authorities_are_heard() -> None:
     talk = Conversation(FOLLOWER)
 

@@ -6,6 +6,7 @@ from protocol.blocks import block_hash
 from protocol.codec import encode
 from protocol.consensus import (
     Broadcast,
+    CertificateLogged,
     EventsAdmitted,
     Send,
     TimerKind,
@@ -137,6 +138,17 @@ def test_a_large_proposal_is_shown_to_one_peer_at_a_time() -> None:
         shown.update(to)
 
     assert shown == {WORLD.member(signer) for signer in OTHERS}
+
+
+def test_certificates_that_wait_for_our_next_vote_do_not_pile_up() -> None:
+    talk = Conversation(FOLLOWER)
+    for view in range(1, 50):
+        talk.hears(certificate_of(X, view, None, OTHERS), THIRD)
+    assert len(talk.machine._state.unlogged) == 49
+    finalization = certificate_of(F, 50, block_on(WORLD.base, 50, 7), OTHERS)
+    talk.hears(finalization, THIRD)
+
+    assert talk.machine._state.unlogged == [CertificateLogged(finalization)]
 
 
 def test_votes_of_nullified_views_are_forgotten_in_time() -> None:
