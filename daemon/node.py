@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import structlog
 import trio
 
+from daemon import discovery
 from daemon.blame import Blames
 from daemon.config import Config
 from daemon.driver import Driver, now
@@ -125,7 +126,8 @@ class Node:
             blame=self._blame,
         )
         self.found_addresses: dict[MemberId, tuple[str, ...]] = {}
-        """What mDNS and the configuration say, besides the signed peer records."""
+        """What configuration and ticket say, besides the signed peer records."""
+        self._announced: dict[MemberId, tuple[str, ...]] = {}
         self.stopping = trio.Event()
         self._nursery: trio.Nursery | None = None
 
@@ -166,6 +168,8 @@ class Node:
             nursery.start_soon(self._follow_links)
             await nursery.start(self._follow_blocks)
             await self._tell_addresses()
+            if self.config.network.mdns:
+                nursery.start_soon(self._look_around)
             log.info(
                 "node-started",
                 member=short(self.me),
@@ -200,8 +204,9 @@ class Node:
     def addresses(self, member: MemberId) -> tuple[str, ...]:
         """Return where `member` may be reached, the most trustworthy address first."""
         signed = self.core.directory.addresses(member)
-        others = self.found_addresses.get(member, ())
-        return (*signed, *(address for address in others if address not in signed))
+        configured = self.found_addresses.get(member, ())
+        announced = self._announced.get(member, ())
+        return tuple(dict.fromkeys((*signed, *configured, *announced)))
 
     def wanted(self) -> Mapping[MemberId, tuple[str, ...]]:
         """Return whom we want as neighbours: the authorities, then some others near to us."""
@@ -252,6 +257,16 @@ class Node:
         for member in self.transport.connected():
             if not self._is_welcome(member):
                 await self.transport.disconnect(member)
+
+    async def _look_around(self) -> None:
+        """Find members on the local network, and be found there."""
+        me = discovery.Announcement(self.me, self.transport.addresses)
+        await discovery.run(network=self.network, me=me, found=self._found)
+
+    def _found(self, member: MemberId, addresses: tuple[str, ...]) -> None:
+        """Remember where a member says it is: it must still prove who it is when we dial."""
+        if member in self.members:
+            self._announced[member] = addresses
 
     async def _tell_addresses(self) -> None:
         """Sign and gossip where we are; nothing if nobody can reach us there."""
