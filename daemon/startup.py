@@ -11,8 +11,9 @@ from collections.abc import Mapping
 
 import trio
 
-from daemon.api.methods import QUIET, node_methods
+from daemon.api.methods import QUIET, running_methods
 from daemon.api.process import process_methods
+from daemon.api.running import Running
 from daemon.config import Config, parse_bootstrap
 from daemon.control import Call, Control, Method
 from daemon.errors import DaemonError
@@ -20,6 +21,7 @@ from daemon.genesis_file import load_genesis
 from daemon.home import Home
 from daemon.joining import JOIN_PROTOCOL, Joined, Sponsor
 from daemon.keystore import NodeKeys
+from daemon.librarian import Librarian
 from daemon.logs import Logs, get_logger
 from daemon.newcomer import Newcomer
 from daemon.node import Node, open_disk
@@ -51,15 +53,26 @@ async def run_home(*, home: Home, config: Config, keys: NodeKeys, logs: Logs) ->
             put_peer_record(disk.store, record)
         node = Node(config=config, genesis=genesis, keys=keys, disk=disk)
         node.found_addresses.update(known_addresses(home, config))
-        sponsor = Sponsor(node, node.keys.signing, lambda: peer_records(disk.store))
-        node.transport.serve(JOIN_PROTOCOL, sponsor.serve)
+        librarian = await trio.to_thread.run_sync(Librarian, node, node.driver.receipts)
+        _offer_services(node, librarian)
         stop = trio.Event()
-        methods = {**process_methods(logs, stop.set), **node_methods(node, started_at)}
+        running = Running(node, librarian, started_at)
+        methods = {**process_methods(logs, stop.set), **running_methods(running)}
         async with trio.open_nursery() as nursery:
             await nursery.start(node.run)
+            await nursery.start(librarian.run)
             await nursery.start(_control(home, config, methods).run)
             await _wait_for_end(stop)
             nursery.cancel_scope.cancel()
+
+
+def _offer_services(node: Node, librarian: Librarian) -> None:
+    """Let members ask the librarian; an authority lets newcomers in, too."""
+    for protocol, handler in librarian.services.items():
+        node.transport.serve(protocol, handler)
+    if node.is_authority:
+        sponsor = Sponsor(node, node.keys.signing, lambda: peer_records(node.store))
+        node.transport.serve(JOIN_PROTOCOL, sponsor.serve)
 
 
 async def _join(home: Home, config: Config, keys: NodeKeys, logs: Logs) -> Joined | None:

@@ -13,27 +13,27 @@ from typing import Annotated
 
 import msgspec
 
-from protocol.codec import Counter, Message, Timestamp, encode
+from protocol.audit_question import AuditWanted, sign_audit_question, validate_audit_question
+from protocol.codec import Message, Timestamp
 from protocol.envelope import ENVELOPES_MAX
-from protocol.errors import InvalidSignature
 from protocol.events import EventId
-from protocol.identity import (
-    MemberId,
-    NetworkId,
-    Signature,
-    SigningKey,
-    SubjectId,
-    Verifier,
-    signing_bytes,
-)
+from protocol.identity import MemberId
 from protocol.record import RecordId
 from protocol.release import Acknowledged
 from protocol.request import SignedRequest
 
-ENTRIES_PER_ANSWER_MAX = 256
+__all__ = [
+    "ENTRIES_PER_ANSWER_MAX",
+    "AuditEntry",
+    "AuditSent",
+    "AuditWanted",
+    "HandedOver",
+    "ReceiptKept",
+    "sign_audit_question",
+    "validate_audit_question",
+]
 
-QUESTION_LIFETIME = 5 * 60_000
-"""How far the time of a question may be from the custodian's, in milliseconds."""
+ENTRIES_PER_ANSWER_MAX = 256
 
 
 class HandedOver(Message, frozen=True, tag="handed-over"):
@@ -59,45 +59,8 @@ class ReceiptKept(Message, frozen=True, tag="receipt-kept"):
 AuditEntry = HandedOver | ReceiptKept
 
 
-class AuditWanted(Message, frozen=True, tag="audit-wanted"):
-    """Asks for the entries from number `first` on, in the patient's name."""
-
-    subject: SubjectId
-    first: Counter
-    asked_at: Timestamp
-    signature: Signature
-
-
 class AuditSent(Message, frozen=True, tag="audit-sent"):
     """Entries in the order in which they were written."""
 
     entries: Annotated[tuple[AuditEntry, ...], msgspec.Meta(max_length=ENTRIES_PER_ANSWER_MAX)]
     more: bool
-
-
-def sign_audit_question(
-    key: SigningKey, network: NetworkId, *, through: MemberId, first: int, asked_at: Timestamp
-) -> AuditWanted:
-    """Return the question that the holder of the subject's key asks through a member."""
-    message = _question(network, through, first, asked_at)
-    return AuditWanted(key.public, first, asked_at, key.sign(message))
-
-
-def validate_audit_question(
-    wanted: AuditWanted,
-    *,
-    network: NetworkId,
-    through: MemberId,
-    now: Timestamp,
-    verifier: Verifier,
-) -> None:
-    """Raise `InvalidSignature` unless the subject asks, now, through this member."""
-    if abs(now - wanted.asked_at) > QUESTION_LIFETIME:
-        raise InvalidSignature("the question is from another time")
-    message = _question(network, through, wanted.first, wanted.asked_at)
-    if not verifier.is_valid(wanted.subject, message, wanted.signature):
-        raise InvalidSignature("the subject did not sign this question")
-
-
-def _question(network: NetworkId, through: MemberId, first: int, asked_at: int) -> bytes:
-    return signing_bytes("audit-question", network, encode((through, first, asked_at)))

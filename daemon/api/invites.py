@@ -4,6 +4,7 @@ from functools import partial
 
 import trio
 
+from daemon.api.running import Running
 from daemon.control import Call
 from daemon.invites import Invites
 from daemon.node import Node
@@ -14,8 +15,9 @@ from daemon.ticket import render_ticket
 LIFETIME_SECONDS_DEFAULT = 7 * 86_400
 
 
-async def create(node: Node, call: Call) -> Json:
+async def create(running: Running, call: Call) -> Json:
     """Return a new ticket: the only time that its secret is to be seen."""
+    node = running.node
     create_ticket = partial(
         Invites(node.store).create,
         node.genesis,
@@ -34,14 +36,16 @@ async def create(node: Node, call: Call) -> Json:
     }
 
 
-async def list_all(node: Node, _: Call) -> Json:
+async def list_all(running: Running, _: Call) -> Json:
     """Return all invitations, without their secrets."""
+    node = running.node
     now = node.now()
     return [_view(node, invite, now) for invite in Invites(node.store).all()]
 
 
-async def revoke(node: Node, call: Call) -> Json:
+async def revoke(running: Running, call: Call) -> Json:
     """Take one back; whoever joined with it stays."""
+    node = running.node
     beginning = call.text("id")
     invite = await trio.to_thread.run_sync(Invites(node.store).revoke, beginning)
     return _view(node, invite, node.now())

@@ -2,6 +2,7 @@
 
 import os
 
+from daemon.api.running import Running
 from daemon.api.views import view
 from daemon.control import Call
 from daemon.health import AuthorityFacts, Facts, find_problems
@@ -15,12 +16,13 @@ from protocol.state import emergencies
 VERSION = "0.1.0"
 
 
-def status(node: Node, started_at: int) -> dict[str, Json]:
-    """Return all that `placet status` shows. `started_at` is in milliseconds."""
+async def status(running: Running, _: Call) -> Json:
+    """Return all that `placet status` shows."""
+    node = running.node
     facts = collect_facts(node)
     problems = find_problems(facts)
     return {
-        "node": _node(node, started_at),
+        "node": _node(node, running.started_at),
         "network": network(node),
         "doing": _doing(node, facts),
         "healthy": not problems,
@@ -83,8 +85,14 @@ def collect_facts(node: Node) -> Facts:
     )
 
 
-async def list_peers(node: Node, _: Call) -> Json:
+async def show_network(running: Running, _: Call) -> Json:
+    """Return what all nodes of the network share."""
+    return network(running.node)
+
+
+async def list_peers(running: Running, _: Call) -> Json:
     """Return whom the node talks to, or wants to, and why it does not."""
+    node = running.node
     authorities = {authority.member for authority in node.genesis.authorities}
     return [
         {

@@ -1,0 +1,142 @@
+"""`chain.*` and `events.*`: what all have agreed on, and how more is put to them."""
+
+import trio
+
+from daemon.api.progress import Report, with_progress
+from daemon.api.reports import view_report
+from daemon.api.running import Running
+from daemon.api.views import view, view_event
+from daemon.control import Call, invalid_params
+from daemon.rpc import Json
+from daemon.verification import Report as Verification
+from daemon.verification import verify_chain
+from protocol.blocks import Block, block_hash
+from protocol.codec import decode
+from protocol.events import EVENT_SIZE_MAX, SignedEvent
+
+EVENTS_LISTED_MAX = 500
+BLOCKS_SEARCHED_MAX = 50_000
+"""How far back a search for the newest events goes."""
+
+POSITIONS = 1 << 16
+"""A sequence number is the height times this, plus the place in the block and one."""
+
+
+async def head(running: Running, _: Call) -> Json:
+    """Return the newest final block, without its events."""
+    return _view_header(running, running.node.store.head)
+
+
+async def show_block(running: Running, call: Call) -> Json:
+    """Return a block with its events and its certificate."""
+    height = call.integer("height")
+    block = await trio.to_thread.run_sync(_block, running, height)
+    found = await trio.to_thread.run_sync(running.node.store.finalization, height)
+    certificate = None if found is None else view(found[1])
+    return {
+        **_view_header(running, block),
+        "events": _events(running, block),
+        "certificate": certificate,
+        "certified_by": None if found is None else found[0],
+    }
+
+
+async def verify(running: Running, call: Call) -> Json:
+    """Check the whole chain of this node again, from genesis."""
+
+    async def work(report: Report) -> Verification:
+        return await trio.to_thread.run_sync(
+            verify_chain,
+            running.node.store,
+            running.node.genesis,
+            lambda so_far: report({"blocks": so_far.blocks, "head": so_far.head}),
+        )
+
+    return view_report(await with_progress(call, work))
+
+
+async def submit(running: Running, call: Call) -> Json:
+    """Bring a signed event onto the chain, and wait until it is final."""
+    signed = decode(call.data("event"), SignedEvent, EVENT_SIZE_MAX)
+    receipt = await running.node.submit(signed)
+    return {"id": receipt.event.hex(), "height": receipt.height}
+
+
+async def tail(running: Running, call: Call) -> Json:
+    """Return the newest events, or give them one by one while `follow` is set."""
+    kind = call.text("kind", "")
+    count = min(call.integer("count", 20), EVENTS_LISTED_MAX)
+    if not call.flag("follow"):
+        return await trio.to_thread.run_sync(_newest, running, kind, count)
+    await _follow(running, call, kind)
+    return None
+
+
+async def _follow(running: Running, call: Call, kind: str) -> None:
+    """Give events from `after` on, or from now on, as they become final."""
+    store = running.node.store
+    after = call.integer("after", store.height * POSITIONS + POSITIONS - 1)
+    while True:
+        # A subscription that was too slow ends, and the store has what it missed.
+        async with running.node.driver.receipts.subscription() as blocks:
+            after = await _give(running, call, kind, after)
+            async for _ in blocks:
+                after = await _give(running, call, kind, after)
+
+
+async def _give(running: Running, call: Call, kind: str, after: int) -> int:
+    """Give all stored events after that sequence number; return the last number."""
+    for height in range(after // POSITIONS, running.node.store.height + 1):
+        block = await trio.to_thread.run_sync(running.node.store.block, height)
+        assert block is not None
+        for position, event in enumerate(_events(running, block)):
+            sequence = height * POSITIONS + position + 1
+            if sequence > after:
+                after = sequence
+                if kind in ("", event["kind"]):
+                    await call.item(sequence, event)
+    return after
+
+
+def _newest(running: Running, kind: str, count: int) -> list[dict[str, Json]]:
+    found: list[dict[str, Json]] = []
+    height = running.node.store.height
+    for at in range(height, max(0, height - BLOCKS_SEARCHED_MAX), -1):
+        block = _block(running, at)
+        matching = [each for each in _events(running, block) if kind in ("", each["kind"])]
+        found += reversed(matching)
+        if len(found) >= count:
+            break
+    return found[:count][::-1]
+
+
+def _block(running: Running, height: int) -> Block:
+    block = running.node.store.block(height)
+    if block is None:
+        raise invalid_params(
+            f"there is no block {height}; the newest is {running.node.store.height}"
+        )
+    return block
+
+
+def _events(running: Running, block: Block) -> list[dict[str, Json]]:
+    header = block.header
+    return [
+        view_event(
+            signed,
+            running.node.network,
+            running.node.members,
+            {"height": header.height, "position": position, "at": header.timestamp},
+        )
+        for position, signed in enumerate(block.events)
+    ]
+
+
+def _view_header(running: Running, block: Block) -> dict[str, Json]:
+    header = block.header
+    authorities = running.node.genesis.authorities
+    return {
+        "hash": block_hash(header).hex(),
+        **view(header),
+        "proposer_name": running.node.members.name(authorities[header.proposer].member),
+    }
