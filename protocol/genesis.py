@@ -19,7 +19,7 @@ AUTHORITIES_MAX = 100
 GENESIS_MEMBERS_MAX = 200
 DELAY_BOUND_MAX = 10_000
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9.-]*$")]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"\A[a-z0-9][a-z0-9.-]*\Z")]
 """How people call a member or a network: lower case letters, digits, dots and hyphens."""
 
 KemKey = Annotated[bytes, msgspec.Meta(min_length=1216, max_length=1216)]

@@ -3,11 +3,14 @@
 import pytest
 from msgspec.structs import replace
 
+from protocol.codec import decode, encode
+from protocol.errors import DecodeError
 from protocol.genesis import (
     PROTOCOL_VERSION,
     Authority,
     Genesis,
     InvalidGenesis,
+    Name,
     authorities_hash,
     faulty_max,
     network_id,
@@ -65,6 +68,19 @@ def test_quorums_are_those_of_the_design() -> None:
     assert [quorum(count) for count in (1, 4, 5, 6, 7, 10, 13, 25, 50)] == [
         1, 3, 4, 5, 5, 7, 9, 17, 34,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["a", "clinic-1.example", "0", "a" * 64])
+def test_these_are_names(name: str) -> None:
+    assert decode(encode(name), Name) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a" * 65, "Clinic", "-a", ".a", "a b", "a\n", "a\nb", "\x00", "klinik-\u00fc"]
+)
+def test_what_could_confuse_a_reader_is_no_name(name: str) -> None:
+    with pytest.raises(DecodeError):
+        decode(encode(name), Name)
 
 
 def test_the_hash_of_authorities_tells_epoch_members_and_keys() -> None:
