@@ -48,7 +48,7 @@ class Neighbour:
 
     member: MemberId
     outbox: Outbox = field(default_factory=Outbox)
-    came: trio.Event = field(default_factory=trio.Event)
+    nudged: trio.Event = field(default_factory=trio.Event)
     inbound: Stream | None = None
     is_sending: bool = False
     was_up: bool = False

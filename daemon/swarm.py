@@ -18,6 +18,7 @@ import trio
 
 from daemon.neighbour import LinkDown, LinkUp, Neighbour, PeerReport
 from daemon.transport import (
+    FRAME_SIZE_MAX,
     News,
     PeerConnected,
     PeerDisconnected,
@@ -38,6 +39,7 @@ TICK_SECONDS = 1
 """How often we look whom we want."""
 
 GRACE_SECONDS = 1.0
+PAUSE_SECONDS_MIN = 0.1
 BACKOFF_SECONDS_MIN = 0.25
 BACKOFF_SECONDS_MAX = 30.0
 STABLE_SECONDS = 10
@@ -88,6 +90,7 @@ class Swarm:
 
     def send(self, member: MemberId, frame: bytes, *, urgent: bool) -> bool:
         """Queue a frame, without waiting; say whether it will be sent if the link lasts."""
+        assert len(frame) <= FRAME_SIZE_MAX, "the caller keeps its messages below the limit"
         neighbour = self._neighbours.get(member)
         if neighbour is None or not neighbour.is_sending:
             return False
@@ -104,10 +107,9 @@ class Swarm:
         async for change in self._transport.changes:
             match change:
                 case PeerConnected(member):
-                    self._tend(member).came.set()
-                case PeerDisconnected(member):
-                    if member in self._neighbours:
-                        self._neighbours[member].came = trio.Event()
+                    self._tend(member).nudged.set()
+                case PeerDisconnected():
+                    pass  # The streams of the link have ended, and their tasks know.
                 case _:
                     assert_never(change)
 
@@ -134,7 +136,8 @@ class Swarm:
                 self._note_failure(neighbour, str(error))
             if trio.current_time() - started_at > STABLE_SECONDS:
                 pause = BACKOFF_SECONDS_MIN
-            await self._pause(neighbour, pause * self._random.uniform(0.5, 1.5))
+            await trio.sleep(PAUSE_SECONDS_MIN)
+            await _wait_for_nudge(neighbour, pause * self._random.uniform(0.5, 1.5))
             pause = min(2 * pause, BACKOFF_SECONDS_MAX)
         del self._neighbours[neighbour.member]
 
@@ -146,24 +149,18 @@ class Swarm:
         if neighbour.member in self._transport.connected():
             return
         if self._me > neighbour.member:
-            with trio.move_on_after(GRACE_SECONDS * self._random.uniform(1, 2)):
-                await neighbour.came.wait()
+            await _wait_for_nudge(neighbour, GRACE_SECONDS * self._random.uniform(1, 2))
+            if neighbour.member in self._transport.connected():
                 return
         addresses = self._wanted().get(neighbour.member)
         if addresses is None:
             raise Unreachable("the member has left, and we do not look for it")
         await self._transport.connect(neighbour.member, addresses)
 
-    async def _pause(self, neighbour: Neighbour, seconds: float) -> None:
-        """Wait before the next attempt; not so long if the neighbour comes to us meanwhile."""
-        with trio.move_on_after(seconds):
-            if neighbour.member in self._transport.connected():
-                await trio.sleep_forever()
-            await neighbour.came.wait()
-
     async def _send_all(self, neighbour: Neighbour, stream: Stream) -> None:
         """Send what comes into the outbox, until the stream ends; raise `Unreachable` then."""
         neighbour.is_sending = True
+        neighbour.failure = "it has not opened its stream to us yet"
         self._announce(neighbour)
         try:
             async with trio.open_nursery() as nursery:
@@ -195,13 +192,17 @@ class Swarm:
         previous, neighbour.inbound = neighbour.inbound, stream
         if previous is not None:
             await previous.reset()
+        neighbour.nudged.set()
         self._announce(neighbour)
         try:
             while True:
                 frame = await stream.receive()
                 neighbour.bytes_received += len(frame)
                 neighbour.note_seen()
-                await self._to_inbox.send((stream.member, frame))
+                try:
+                    self._to_inbox.send_nowait((stream.member, frame))
+                except trio.WouldBlock:
+                    await self._to_inbox.send((stream.member, frame))
         finally:
             if neighbour.inbound is stream:
                 neighbour.inbound = None
@@ -225,6 +226,13 @@ class Swarm:
         if failure != neighbour.failure:
             log.info("peer-not-reached", peer=short(neighbour.member), reason=failure)
         neighbour.failure = failure
+
+
+async def _wait_for_nudge(neighbour: Neighbour, seconds: float) -> None:
+    """Wait, but not longer than until the neighbour connects or opens its stream."""
+    neighbour.nudged = trio.Event()
+    with trio.move_on_after(seconds):
+        await neighbour.nudged.wait()
 
 
 async def _wait_for_end(stream: Stream) -> str:

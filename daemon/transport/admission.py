@@ -8,6 +8,7 @@ an honest handshake takes milliseconds: a thousand silent connections keep nobod
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_network
 
 import trio
 
@@ -58,6 +59,7 @@ class StrangerGate:
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
     def admits(self, host: str) -> bool:
+        host = _subnet_of(host)
         bucket = self._buckets.pop(host, None) or TokenBucket(
             burst=STRANGERS_BURST_PER_HOST, per_second=STRANGERS_PER_SECOND_PER_HOST
         )
@@ -65,3 +67,10 @@ class StrangerGate:
         if len(self._buckets) > HOSTS_REMEMBERED_MAX:
             self._buckets.popitem(last=False)
         return bucket.take()
+
+
+def _subnet_of(host: str) -> str:
+    """Return what one subscriber has: an IPv4 address, or 64 bits of IPv6 ones."""
+    if ":" not in host:
+        return host
+    return str(ip_network((host.partition("%")[0], 64), strict=False))

@@ -16,9 +16,6 @@ import trio
 from daemon.transport.errors import StreamClosed, Unreachable
 from protocol.errors import ProtocolError
 
-LOST = (StreamClosed, Unreachable, trio.BrokenResourceError, trio.ClosedResourceError)
-"""What is raised when the other end goes away. Nobody is to blame."""
-
 LOG_LINES_BURST = 50
 LOG_LINES_PER_SECOND = 1.0
 """How often peers can make us write a line."""
@@ -45,16 +42,22 @@ class Border:
         outcome = Outcome()
         try:
             yield outcome
-            return
-        except ProtocolError as error:
-            self._log("warning", f"{what}-refused", code=error.code, reason=str(error), **context)
-        except LOST as error:
-            log.debug(f"{what}-lost", reason=str(error), **context)
-        except trio.TooSlowError:
-            log.debug(f"{what}-timed-out", **context)
-        except Exception:  # A bug of ours must not be a way to end the process from outside.
-            self._log("exception", f"{what}-failed", **context)
-        outcome.failed = True
+        except Exception as error:  # A bug of ours must not be a way to end us from outside.
+            outcome.failed = True
+            self._report(what, _representative(error), context)
+
+    def _report(self, what: str, error: Exception, context: dict[str, Any]) -> None:
+        match error:
+            case ProtocolError():
+                self._log(
+                    "warning", f"{what}-refused", code=error.code, reason=str(error), **context
+                )
+            case StreamClosed() | Unreachable() | trio.BrokenResourceError():
+                log.debug(f"{what}-lost", reason=str(error), **context)
+            case trio.ClosedResourceError() | trio.TooSlowError():
+                log.debug(f"{what}-lost", reason=type(error).__name__, **context)
+            case _:
+                self._log("error", f"{what}-failed", exc_info=error, **context)
 
     def _log(self, level: str, event: str, **context: Any) -> None:
         if not self._may_log.take():
@@ -86,3 +89,22 @@ class TokenBucket:
             return False
         self._tokens -= 1
         return True
+
+
+def _representative(error: Exception) -> Exception:
+    """Return what to say about a group: a bug if there is one, else whom to blame."""
+    if not isinstance(error, ExceptionGroup):
+        return error
+    members = [_representative(member) for member in error.exceptions]
+    return min(members, key=_rank)
+
+
+def _rank(error: Exception) -> int:
+    match error:
+        case ProtocolError():
+            return 1
+        case StreamClosed() | Unreachable() | trio.BrokenResourceError():
+            return 2
+        case trio.ClosedResourceError() | trio.TooSlowError():
+            return 3
+    return 0

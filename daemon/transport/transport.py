@@ -36,6 +36,9 @@ from protocol.identity import MemberId, short
 STRANGER_IDLE_SECONDS_MAX = 10
 """How long a stranger may stay without a stream."""
 
+STRANGER_TICK_SECONDS = 0.5
+"""How often we look whether a stranger is idle, or has become a member."""
+
 MEMBER_LIMITS = YamuxLimits(streams_max=128, allowance=16 * 1024 * 1024)
 STRANGER_LIMITS = YamuxLimits(streams_max=8, allowance=0)
 
@@ -214,24 +217,25 @@ class Transport:
         loser = self._table.add(connection, is_stranger=is_stranger)
         if loser is not None:
             self._nursery.start_soon(loser.yamux.close)
-        if loser is not connection and not is_stranger:
+        if loser is connection:
+            return self._nursery
+        if is_stranger:
+            self._nursery.start_soon(self._watch_stranger, connection)
+        else:
             self._changes.announce(connection.member, PeerConnected(connection.member))
         return self._nursery
 
     async def _carry(self, connection: Connection) -> None:
         peer = short(connection.member)
-        log.info("peer-connected", peer=peer, address=connection.address)
+        say = log.debug if self._table.is_stranger(connection.member) else log.info
+        say("peer-connected", peer=peer, address=connection.address)
         with self._border.contain("connection", peer=peer):
             try:
-                async with trio.open_nursery() as nursery:
-                    if self._table.is_stranger(connection.member):
-                        nursery.start_soon(self._watch_stranger, connection)
-                    await connection.yamux.run(partial(self._reception.receive, connection))
-                    nursery.cancel_scope.cancel()
+                await connection.yamux.run(partial(self._reception.receive, connection))
             finally:
                 self._drop(connection)
                 await trio.aclose_forcefully(connection.socket)
-        log.info("peer-disconnected", peer=peer, reason=connection.yamux.close_reason)
+        say("peer-disconnected", peer=peer, reason=connection.yamux.close_reason)
 
     def _drop(self, connection: Connection) -> None:
         is_stranger = self._table.is_stranger(connection.member)
@@ -242,12 +246,19 @@ class Transport:
         """Close a stranger's connection when it is idle; welcome it once it is a member."""
         idle_since = trio.current_time()
         while trio.current_time() - idle_since < STRANGER_IDLE_SECONDS_MAX:
-            await trio.sleep(1)
+            await trio.sleep(STRANGER_TICK_SECONDS)
+            if connection.yamux.close_reason is not None:
+                return
             if self._admit(connection.member):
-                self._table.promote(connection.member)
-                connection.yamux.raise_limits(self._limits.member)
-                self._changes.announce(connection.member, PeerConnected(connection.member))
+                self._promote(connection)
                 return
             if not connection.yamux.is_idle:
                 idle_since = trio.current_time()
         await connection.yamux.close()
+
+    def _promote(self, connection: Connection) -> None:
+        """Treat a stranger as the member that it has become."""
+        self._table.promote(connection.member)
+        connection.yamux.raise_limits(self._limits.member)
+        log.info("stranger-became-member", peer=short(connection.member))
+        self._changes.announce(connection.member, PeerConnected(connection.member))

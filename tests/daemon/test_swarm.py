@@ -113,7 +113,7 @@ async def test_a_member_that_restarts_on_another_port_is_linked_again() -> None:
         async with network.node(2) as two:
             await until(lambda: one.is_linked(two.me))
         await until(lambda: not one.is_linked(two.me))
-        assert not one.swarm.send(two.me, b"nobody is there", urgent=True)
+        await until(lambda: not one.swarm.send(two.me, b"nobody is there", urgent=True))
         async with network.node(2) as again:
             await until(lambda: one.is_linked(again.me) and again.is_linked(one.me))
             assert again.swarm.send(one.me, b"back", urgent=True)

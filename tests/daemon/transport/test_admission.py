@@ -45,3 +45,11 @@ def test_strangers_of_one_address_are_limited_and_others_are_not() -> None:
     admitted = [gate.admits("192.0.2.1") for _ in range(STRANGERS_BURST_PER_HOST + 1)]
     assert admitted == [True] * STRANGERS_BURST_PER_HOST + [False]
     assert gate.admits("192.0.2.2")
+
+
+def test_one_subscribers_ipv6_addresses_count_together() -> None:
+    gate = StrangerGate()
+    hosts = [f"2001:db8::{number:x}" for number in range(STRANGERS_BURST_PER_HOST + 1)]
+    assert [gate.admits(host) for host in hosts].count(True) == STRANGERS_BURST_PER_HOST
+    assert gate.admits("2001:db8:0:1::1")
+    assert gate.admits("fe80::1%eth0")

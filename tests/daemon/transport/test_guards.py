@@ -14,7 +14,9 @@ from protocol.errors import LimitExceeded
     [
         (LimitExceeded("too much"), "warning", "stream-refused"),
         (StreamClosed("gone"), "debug", "stream-lost"),
-        (trio.TooSlowError(), "debug", "stream-timed-out"),
+        (trio.TooSlowError(), "debug", "stream-lost"),
+        (ExceptionGroup("", [StreamClosed(), LimitExceeded()]), "warning", "stream-refused"),
+        (ExceptionGroup("", [ExceptionGroup("", [StreamClosed()])]), "debug", "stream-lost"),
         (RuntimeError("a bug"), "error", "stream-failed"),
         (ExceptionGroup("two", [ValueError(), KeyError()]), "error", "stream-failed"),
     ],
