@@ -17,7 +17,8 @@ from random import Random
 from protocol.genesis import faulty_max
 from tests.protocol.checks import Checks
 from tests.protocol.network import Links, Network, Partition
-from tests.protocol.toy import ToyHost, World, make_world
+from tests.protocol.toy import World, make_world
+from tests.protocol.toy_host import ToyHost
 from tests.protocol.traitors import Disrupter, Traitor
 
 HEALING = 330_000

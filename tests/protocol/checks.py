@@ -27,7 +27,7 @@ from protocol.genesis import quorum
 from protocol.messages import Proposal, Status
 from protocol.votes import Certificate, Vote, VoteKind, validate_certificate, votes_of
 from tests.protocol.network import Network
-from tests.protocol.toy import ToyHost
+from tests.protocol.toy_host import ToyHost
 
 QUIET_FOR = 60_000
 ROUNDS_MAX = 200

@@ -23,7 +23,7 @@ from protocol.messages import CertificateWanted
 from protocol.votes import VoteKind
 from tests.protocol import campaign
 from tests.protocol.host import Host
-from tests.protocol.toy import ToyHost
+from tests.protocol.toy_host import ToyHost
 
 Change = tuple[Any, str, Any]
 

@@ -10,7 +10,8 @@ from typing import Any
 from protocol.consensus.electorate import leader_order
 from tests.protocol.checks import Checks
 from tests.protocol.network import Links, Network
-from tests.protocol.toy import ToyHost, World, make_world
+from tests.protocol.toy import World, make_world
+from tests.protocol.toy_host import ToyHost
 from tests.protocol.traitors import Puppet
 
 MINUTE = 60_000

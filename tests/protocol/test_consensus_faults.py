@@ -7,7 +7,7 @@ import pytest
 from protocol.votes import VoteKind
 from tests.protocol.network import Partition
 from tests.protocol.scene import HOUR, MINUTE, Scene, scene
-from tests.protocol.toy import ToyHost
+from tests.protocol.toy_host import ToyHost
 
 N, X, F = VoteKind.NOTARIZE, VoteKind.NULLIFY, VoteKind.FINALIZE
 
