@@ -8,6 +8,7 @@
 `Node.run` runs the rest. If one part fails, all stop, and the process ends with that error.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import trio
 from daemon import discovery
 from daemon.blame import Blames
 from daemon.config import Config
-from daemon.driver import Driver, now
+from daemon.driver import Driver
 from daemon.errors import DaemonError, Exit
 from daemon.home import Home
 from daemon.keystore import NodeKeys
@@ -141,8 +142,8 @@ class Node:
         return self.core.state
 
     def now(self) -> int:
-        """Return wall time in milliseconds."""
-        return now().wall
+        """Return wall time in milliseconds; from any thread."""
+        return time.time_ns() // 1_000_000
 
     def member(self, member: MemberId) -> Member | None:
         return self.members.get(member)
