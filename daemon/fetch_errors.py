@@ -61,8 +61,3 @@ class OwnRecords(DaemonError):
 
     code = "own-records"
     next_step = "Use `placet record show --out FOLDER` for records that are kept here."
-
-
-class OtherPatient(DaemonError):
-    code = "other-patient"
-    next_step = "Use the key file of the patient whose accesses you want to see."

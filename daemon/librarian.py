@@ -5,6 +5,7 @@ who may have them, `custodian` answers others, `requester` asks others, `deliver
 What all of them need of the node is in `librarian_node`.
 """
 
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,20 +16,23 @@ from daemon.audits import ENTRIES_READ_MAX, Audits
 from daemon.consent_delivery import CONSENT_PROTOCOL, ConsentDelivery
 from daemon.consents import Consents, load_terms
 from daemon.disclosures import Disclosures
-from daemon.fetch_errors import BROKEN, CustodianUnreachable, OtherPatient
+from daemon.fetch_errors import BROKEN, CustodianUnreachable
 from daemon.librarian_node import LibrarianNode
 from daemon.patient_audit import PatientAudit, patient_audit
-from daemon.receipts import Receipts
+from daemon.receipts import Receipt, Receipts
 from daemon.record_batches import RecordBatches
 from daemon.record_custodian import RECORD_PROTOCOL, RecordCustodian
 from daemon.record_requester import RecordRequester
 from daemon.record_shelf import Added, NewRecord, RecordShelf
 from daemon.releases import Releases
+from daemon.tables import RECORDS, records_of
 from daemon.transport import StreamHandler
-from protocol.audit import AuditEntry, sign_audit_question
+from protocol.audit import AuditEntry, AuditWanted
+from protocol.codec import commit, encode
 from protocol.directives import BasePolicy, Decision, Directive, Question, Standing, decide
+from protocol.events import Erased, Event, sign_event
 from protocol.genesis import Member
-from protocol.identity import SigningKey, SubjectId, Verifier, short
+from protocol.identity import MemberId, SubjectId, Verifier, short
 from protocol.record import RecordId
 from protocol.state import members, subject_entry
 from protocol.terms import Terms
@@ -42,6 +46,9 @@ SWEEP_SECONDS = 600
 
 AUDIT_ENTRIES_MAX = 65_536
 """How many entries of one subject are looked at."""
+
+ERASED_LIFETIME = 86_400_000
+"""How long the event that logs an erasure may wait for a block, in milliseconds."""
 
 log = structlog.get_logger("librarian")
 
@@ -122,32 +129,54 @@ class Librarian:
             for chosen in (directives, (*directives, Directive(terms, Standing.ACTIVE)))
         )
 
-    async def audit(self, subject: SubjectId, key: SigningKey | None = None) -> PatientAudit:
+    async def audit(self, subject: SubjectId, question: AuditWanted | None = None) -> PatientAudit:
         """Return every access to the records of `subject`.
 
-        With the subject's signing `key`, a custodian elsewhere is asked for what only it knows;
-        raises `CustodianUnreachable` or `OtherPatient`. Without it, the chain alone speaks there.
+        With a `question` that the patient signed, a custodian elsewhere is asked for what only it
+        knows; raises `CustodianUnreachable`. Without it, the chain alone speaks there.
         """
-        if key is not None and key.public != subject:
-            raise OtherPatient("This key is not that of the subject.")
         entry = subject_entry(self._node.state, subject)
         entries: list[AuditEntry] = []
         if entry is not None and entry.custodian == self._node.me:
             entries = await trio.to_thread.run_sync(self._own_entries, subject)
-        elif entry is not None and key is not None:
-            question = sign_audit_question(
-                key,
-                self._node.network,
-                through=self._node.me,
-                first=0,
-                asked_at=self._node.now(),
-            )
-            try:
-                answers = await self.delivery.ask_audit(entry.custodian, question)
-            except BROKEN as error:
-                raise CustodianUnreachable(f"The custodian is not reached: {error}.") from error
-            entries = [each for answer in answers for each in answer.entries]
+        elif entry is not None and question is not None:
+            entries = await self._entries_elsewhere(entry.custodian, question)
         return await trio.to_thread.run_sync(patient_audit, self._node.store, subject, entries)
+
+    async def erase(self, subject: SubjectId) -> Receipt:
+        """Destroy all that we have about a subject, and log that we did. Raises `DaemonError`.
+
+        What the chain says stays, and means nothing any more. Copies that were fetched by others
+        stay with them.
+        """
+        salt = secrets.token_bytes(32)
+        erased = await trio.to_thread.run_sync(self._erase_all, subject)
+        body = Erased(self._node.me, commit("erased", salt, encode((subject, erased))))
+        event = Event(self._node.now() + ERASED_LIFETIME, body)
+        return await self._node.submit(
+            sign_event(event, self._node.network, self._node.keys.signing)
+        )
+
+    def _erase_all(self, subject: SubjectId) -> tuple[RecordId, ...]:
+        """Destroy keys first: what is left after a crash is not readable."""
+        records = tuple(entry.record for entry in records_of(self._node.store, subject))
+        consents = [known.id for known in self.consents.of(subject)]
+        self._node.vault.erase(records)
+        self._node.vault.erase_terms(consents)
+        self._audits.erase(subject)
+        self._releases.drop_records(records)
+        self.consents.remove(consents)
+        RECORDS.put_all(self._node.store, {subject + record: None for record in records})
+        return records
+
+    async def _entries_elsewhere(
+        self, custodian: MemberId, question: AuditWanted
+    ) -> list[AuditEntry]:
+        try:
+            answers = await self.delivery.ask_audit(custodian, question)
+        except BROKEN as error:
+            raise CustodianUnreachable(f"The custodian is not reached: {error}.") from error
+        return [entry for answer in answers for entry in answer.entries]
 
     def _own_entries(self, subject: SubjectId) -> list[AuditEntry]:
         entries: list[AuditEntry] = []

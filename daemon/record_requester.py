@@ -68,7 +68,7 @@ class RecordRequester:
         waiting = _parts(order.records) or [()]
         delivered: list[Delivered] = []
         while waiting and len(delivered) < REQUESTS_MAX:
-            signed = self._sign(order, waiting.pop(0))
+            signed = self.sign(order, waiting.pop(0))
             with RecordFetch(self._node, self._receipts, signed, target) as fetch:
                 conclude = await fetch.run()
                 assert conclude.disclosure is not None
@@ -76,7 +76,8 @@ class RecordRequester:
             waiting += _parts(conclude.others)
         return delivered
 
-    def _sign(self, order: Order, records: tuple[RecordId, ...]) -> SignedRequest:
+    def sign(self, order: Order, records: tuple[RecordId, ...]) -> SignedRequest:
+        """Return the request for `records` of an order, signed now."""
         request = AccessRequest(
             version=REQUEST_VERSION,
             subject=order.subject,

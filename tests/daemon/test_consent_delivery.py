@@ -1,6 +1,5 @@
 """Terms reach those who must know them, sealed, signed, and nobody else."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -18,19 +17,6 @@ from tests.daemon.librarian_steps import add, fetch, order, until
 from tests.daemon.town import PATIENT, SUBJECT, Town, TownNode, open_town, seed_of
 
 SALT = seed_of("salt")
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daemon.record_batches.BATCH_SECONDS", 0)
-    monkeypatch.setattr("daemon.consent_delivery.RETRY_SECONDS", 0.05)
-    monkeypatch.setattr("protocol.release.REFUSAL_QUANTUM", 20)
-
-
-@pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    async with open_town(tmp_path) as opened:
-        yield opened
 
 
 def known(node: TownNode) -> list[tuple[bytes, Standing | None]]:

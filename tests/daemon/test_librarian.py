@@ -1,10 +1,9 @@
 """Records go from member to member as their patients want, and not otherwise."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from hashlib import shake_128
 from pathlib import Path
 
-import msgspec
 import pytest
 import trio
 
@@ -14,48 +13,35 @@ from daemon.fetch_errors import (
     CustodianAtFault,
     CustodianUnreachable,
     NoSuchFolder,
-    OtherPatient,
     OwnRecords,
 )
 from daemon.record_fetch import Progress
 from daemon.record_shelf import SubjectElsewhere
-from daemon.transport import StreamClosed
-from protocol.audit import sign_audit_question
 from protocol.container import CHUNK_SIZE
 from protocol.directives import Question, Reason
 from protocol.envelope import ENVELOPES_MAX
-from protocol.events import ConsentBasis, ConsentWithdrawn, Disclosure, EmergencyBasis, SignedEvent
+from protocol.events import (
+    ConsentBasis,
+    ConsentWithdrawn,
+    Disclosure,
+    EmergencyBasis,
+    SignedEvent,
+)
 from protocol.release import CHUNKS_PER_REQUEST_MAX
 from protocol.request import REQUEST_LIFETIME_MAX
 from protocol.state import emergencies
 from protocol.terms import DirectiveKind, Purpose, WithCategory
 from tests.daemon.librarian_steps import (
-    JUSTIFICATION,
     REPORT,
     add,
     disclosures,
     emergency,
     fetch,
     order,
-    until,
 )
-from tests.daemon.town import PATIENT, SUBJECT, Town, open_town, scope
+from tests.daemon.town import SUBJECT, Town, scope
 
 WithdrawWhen = Callable[[SignedEvent], None]
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do not wait for company, nor before another attempt."""
-    monkeypatch.setattr("daemon.record_batches.BATCH_SECONDS", 0)
-    monkeypatch.setattr("daemon.record_fetch.ATTEMPT_PAUSE_SECONDS", 0)
-    monkeypatch.setattr("protocol.release.REFUSAL_QUANTUM", 20)
-
-
-@pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    async with open_town(tmp_path) as opened:
-        yield opened
 
 
 def large(count: int) -> bytes:
@@ -174,54 +160,6 @@ async def test_an_emergency_opens_is_listed_and_is_due_for_review(
     assert disclosure.basis == EmergencyBasis()
     [(_, review)] = emergencies(town.clinic.state)
     assert (review.requester, review.reviewer) == (town.pharmacy.me, None)
-
-
-async def test_a_patient_sees_every_access_and_what_it_was_for(town: Town, tmp_path: Path) -> None:
-    record = await add(town, tmp_path)
-    await town.give()
-    await fetch(town.clinic, order(town), tmp_path)
-    await fetch(town.pharmacy, emergency(town, role="pharmacist"), tmp_path)
-    releases = tmp_path / "hospital" / "releases"
-    await until(lambda: not list(releases.iterdir()))  # The receipts came.
-
-    for audit in (
-        await town.hospital.librarian.audit(SUBJECT),
-        await town.pharmacy.librarian.audit(SUBJECT, PATIENT),
-    ):
-        assert audit.is_complete
-        first, second = audit.accesses
-        assert first.request is not None
-        assert (first.request.role, first.records) == ("physician", (record,))
-        assert first.review is None
-        assert second.request is not None
-        assert second.request.justification == JUSTIFICATION
-        assert second.review is not None
-        assert first.is_acknowledged
-        assert second.is_acknowledged
-
-    bare = await town.pharmacy.librarian.audit(SUBJECT)
-    assert bare.is_complete
-    assert [access.request for access in bare.accesses] == [None, None]
-
-
-async def test_nobody_asks_for_an_audit_in_the_patients_name(town: Town, tmp_path: Path) -> None:
-    await add(town, tmp_path)
-    await fetch(town.pharmacy, emergency(town), tmp_path)
-    with pytest.raises(OtherPatient):
-        await town.pharmacy.librarian.audit(SUBJECT, town.pharmacy.keys.signing)
-
-    own = sign_audit_question(
-        town.pharmacy.keys.signing,
-        town.network.id,
-        through=town.pharmacy.me,
-        first=0,
-        asked_at=town.pharmacy.now(),
-    )
-    with pytest.raises(StreamClosed):
-        await town.pharmacy.librarian.delivery.ask_audit(
-            town.hospital.me, msgspec.structs.replace(own, subject=SUBJECT)
-        )
-    assert [error.code for error in town.blamed] == ["invalid-signature"]
 
 
 async def test_a_large_record_goes_on_where_its_streams_broke(town: Town, tmp_path: Path) -> None:
