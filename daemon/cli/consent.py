@@ -266,7 +266,7 @@ def _render_list(found: list[dict[str, Any]]) -> str:
         for each in found
     ]
     headers = ["consent", "effect", "standing", "custodian", "to", "for", "records", "until"]
-    return table(headers, rows)
+    return table(headers, rows, whole=["consent"])
 
 
 def _render_consent(found: dict[str, Any]) -> str:

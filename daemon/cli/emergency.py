@@ -111,7 +111,9 @@ def _render(found: list[dict[str, Any]]) -> str:
         ]
         for each in found
     ]
-    return table(["disclosure", "who", "custodian", "subject", "block", "review"], rows)
+    return table(
+        ["disclosure", "who", "custodian", "subject", "block", "review"], rows, whole=["disclosure"]
+    )
 
 
 def _state(each: dict[str, Any]) -> str:

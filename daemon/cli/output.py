@@ -7,9 +7,10 @@ NO_COLOR is set. Nothing here needs a third-party library but click.
 import json
 import os
 import shutil
+import sys
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import click
@@ -41,13 +42,28 @@ def paint(text: str, style: str) -> str:
     return click.style(text, bold=True) if style == STRONG else click.style(text, fg=style)
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str = "none") -> str:
-    """Return a table as wide as the terminal allows; the widest column gives way first."""
+def table(
+    headers: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    empty: str = "none",
+    whole: Collection[str] = (),
+) -> str:
+    """Return a table as wide as the terminal allows; the widest column gives way first.
+
+    Columns in `whole` are never cut: people copy from them. Off a terminal nothing is.
+    """
     cells = [[str(cell) for cell in row] for row in rows]
     if not cells:
         return paint(empty, FAINT)
     widths = [max(_width(row[index]) for row in [headers, *cells]) for index in range(len(headers))]
-    _narrow(widths, shutil.get_terminal_size((100, 24)).columns - 2 * (len(widths) - 1))
+    if sys.stdout.isatty():
+        gaps = 2 * (len(widths) - 1)
+        _narrow(
+            widths,
+            shutil.get_terminal_size().columns - gaps,
+            [index for index, header in enumerate(headers) if header not in whole],
+        )
     lines = [[paint(_fit(head, width), FAINT) for head, width in zip(headers, widths, strict=True)]]
     lines += [[_fit(cell, width) for cell, width in zip(row, widths, strict=True)] for row in cells]
     return "\n".join("  ".join(line).rstrip() for line in lines)
@@ -102,9 +118,12 @@ def size(count: int) -> str:
     return f"{amount:.1f} TiB"
 
 
-def _narrow(widths: list[int], available: int) -> None:
-    while sum(widths) > available and max(widths) > COLUMN_WIDTH_MIN:
-        widths[widths.index(max(widths))] -= 1
+def _narrow(widths: list[int], available: int, flexible: Sequence[int]) -> None:
+    while sum(widths) > available and flexible:
+        widest = max(flexible, key=lambda index: widths[index])
+        if widths[widest] <= COLUMN_WIDTH_MIN:
+            return
+        widths[widest] -= 1
 
 
 def _fit(text: str, width: int) -> str:

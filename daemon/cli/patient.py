@@ -215,7 +215,7 @@ def _render_phrase(phrase: str) -> str:
 
 def _render_card(made: dict[str, Any]) -> str:
     rows = [[each["custodian_name"], each["subject"]] for each in made["subjects"]]
-    shown = table(["towards", "subject"], rows)
+    shown = table(["towards", "subject"], rows, whole=["subject"])
     return f"{shown}\n{_render_phrase(made['phrase'])}" if "phrase" in made else shown
 
 
