@@ -7,10 +7,15 @@ I3   one block per height
 I4   each host's chain grows by blocks that stand on each other
 I5   a vote that was sent is in its signer's log
 I6   so is the notarization behind a vote to finalize, and the block
-I8   skipped views were nullified, as far as anybody saw certificates of them
+I7   so is a certificate with which the signer came to the view of its vote
+I8   skipped views were nullified by a quorum
 I9   a machine's view never decreases
-I13  a machine without a reason has no timer but its heartbeat
+I12  a machine is armed if and only if its timer for saying things again is set
+I13  at the end, no machine has a timer but its heartbeat
 I14  memory is bounded
+I17  nobody honest is accused
+I18  two empty blocks never stand in adjacent views
+W2   no vote of our own counts before it is durable
 E1   what an honest host accepted is final on all honest hosts
 E2   nobody says anything but where it stands, when all is done
 E3   all chains are equal
@@ -19,7 +24,14 @@ E3   all chains are equal
 from typing import Any
 
 from protocol.blocks import Block, block_hash
-from protocol.consensus import CertificateLogged, Consensus, LogRecord, OwnVote, ProposalLogged
+from protocol.consensus import (
+    CertificateLogged,
+    Consensus,
+    LogRecord,
+    OwnVote,
+    ProposalLogged,
+    may_be_empty,
+)
 from protocol.consensus.interface import TimerKind
 from protocol.consensus.rounds import Round
 from protocol.errors import InvalidCertificate
@@ -178,6 +190,8 @@ class Checks:
         parent = host.chain[header.height - 1].header
         if header.parent != block_hash(parent) or header.timestamp <= parent.timestamp:
             raise Violated(f"I4: block {header.height} does not stand on its parent")
+        if header.event_count == 0 and not may_be_empty(parent, header.view):
+            raise Violated(f"I18: the empty block {header.height} follows an empty one")
         for view in range(header.parent_view + 1, header.view):
             if len(self._nullifiers.get(view, ())) < quorum(host.world.size) > 1:
                 raise Violated(f"I8: view {view} was skipped and not nullified")
@@ -208,6 +222,8 @@ class Checks:
         for host in self.honest:
             if missing := accepted - host.final:
                 raise Violated(f"E1: {host.name} misses {sorted(missing)[:5]} {_where(host)}")
+            if wronged := {vote.signer for vote, _ in host.evidence} & self._by_name.keys():
+                raise Violated(f"I17: {host.name} accuses {sorted(wronged)}")
         lengths = {len(host.chain) for host in self.honest}
         if len(lengths) > 1:
             raise Violated(f"E3: chains have different lengths: {sorted(lengths)}")
