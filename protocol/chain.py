@@ -22,6 +22,7 @@ from protocol.blocks import (
     compute_events_root,
     validate_block_form,
 )
+from protocol.codec import encode
 from protocol.consensus import may_be_empty
 from protocol.context import Context
 from protocol.digest import StateDigest
@@ -36,6 +37,16 @@ from protocol.votes import NO_BLOCK
 
 BODIES_MAX = 512
 """How many blocks that are not final are kept; the oldest goes first."""
+
+EXECUTED_MAX = 512
+"""How many of them are kept executed; more than a walk back to the head may be long."""
+
+UNFINALIZED_SIZE_MAX = 3 * BLOCK_SIZE_MAX // 2
+"""How many bytes of blocks a leader wants to be final with one certificate: they are gossiped, and
+later sent to whoever lacks them, all in one message."""
+
+ROOM_MIN = 32 * 1024
+"""The room for events in a block that is built while this is exceeded: the chain goes on."""
 
 HEADER_RESERVE = 1_024
 """Bytes of `BLOCK_SIZE_MAX` that a leader leaves for the header."""
@@ -118,8 +129,10 @@ class Chain:
 
     def is_wanted(self, parent: BlockHash) -> bool:
         """Say whether pending events wait that are not in `parent` or its ancestors already."""
-        included = self._included(parent)
-        return any(identifier not in included for identifier in self.mempool.ids())
+        included = [executed.event_ids for executed in self._branch(parent)]
+        return any(
+            all(identifier not in ids for ids in included) for identifier in self.mempool.ids()
+        )
 
     def build(  # noqa: PLR0913
         self,
@@ -149,7 +162,7 @@ class Chain:
             context,
             self._verifier,
             count_max=EVENTS_PER_BLOCK_MAX,
-            size_max=BLOCK_SIZE_MAX - HEADER_RESERVE,
+            size_max=self._room(parent),
         )
         if not events and not may_be_empty:
             return None
@@ -173,14 +186,13 @@ class Chain:
         )
         block = Block(header=header, events=tuple(events))
         self._add(block, above, execution)
+        self._forget_oldest()
         return block
 
     def validate(self, block: Block) -> None:
         """Execute the block, all of whose ancestors are here. Raises `InvalidBlock`."""
-        if block_hash(block.header) in self._executed:
-            return
-        above = self._execute_known(block.header.parent)
-        self._execute(block, above)
+        self._execute_once(block)
+        self._forget_oldest()
 
     def finalize(self, blocks: Iterable[Block]) -> None:
         """Make consecutive blocks on top of the head final, and forget all other branches.
@@ -190,7 +202,7 @@ class Chain:
         """
         finalized = tuple(blocks)
         for block in finalized:
-            self.validate(block)
+            self._execute_once(block)
         changes: Changes = {}
         ids: set[EventId] = set()
         for block in finalized:
@@ -220,6 +232,10 @@ class Chain:
         for executed in self._executed.values():
             if executed.state.parent is head.state:
                 executed.state.parent = self._executed[self.head_hash].state
+
+    def _execute_once(self, block: Block) -> None:
+        if block_hash(block.header) not in self._executed:
+            self._execute(block, self._execute_known(block.header.parent))
 
     def _execute_known(self, hash: BlockHash) -> Executed:  # noqa: A002
         """Return the block executed, and execute its ancestors first where that is left to do."""
@@ -284,10 +300,20 @@ class Chain:
             included |= executed.event_ids
         return included
 
+    def _room(self, parent: BlockHash) -> int:
+        """Return how many bytes of events a block on `parent` should have at most."""
+        size = sum(len(encode(executed.block)) for executed in self._branch(parent))
+        return max(ROOM_MIN, min(BLOCK_SIZE_MAX, UNFINALIZED_SIZE_MAX - size) - HEADER_RESERVE)
+
     def _branch(self, hash: BlockHash) -> Iterator[Executed]:  # noqa: A002
         while hash != self.head_hash and (executed := self._executed.get(hash)) is not None:
             yield executed
             hash = executed.block.header.parent  # noqa: A001
+
+    def _forget_oldest(self) -> None:
+        """Views may fail for hours. What is needed after all is fetched and executed again."""
+        while len(self._executed) > EXECUTED_MAX:
+            del self._executed[next(each for each in self._executed if each != self.head_hash)]
 
     def _drop_other_branches(self) -> None:
         """Keep the head, and what was executed on top of it."""

@@ -8,11 +8,11 @@ what is persisted is durable before anything is sent, and sent before it is appl
 One task owns a core. Nothing here waits, reads a clock or draws a random number.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import assert_never
 
 from protocol import consensus as simplex
-from protocol.blocks import Block, FinalizedBlocks, block_hash
+from protocol.blocks import FinalizedBlocks
 from protocol.chain import Chain
 from protocol.codec import decode
 from protocol.consensus import (
@@ -24,7 +24,6 @@ from protocol.consensus import (
     Persisted,
     Started,
 )
-from protocol.context import Context
 from protocol.directory import Directory
 from protocol.effects import (
     Blame,
@@ -37,7 +36,6 @@ from protocol.effects import (
     PeerConnected,
     PeerDisconnected,
     PeerRecordIssued,
-    RefuseEvents,
     RememberPeer,
     ScheduleTimer,
     SendMessage,
@@ -52,14 +50,15 @@ from protocol.events import (
     ConsentId,
     Equivocation,
     Event,
-    EventId,
     SignedEvent,
     sign_event,
 )
+from protocol.follower import Follower, Place, gossiped
 from protocol.genesis import network_id
 from protocol.gossip import GossipTimer, Outcome
 from protocol.identity import MemberId
-from protocol.mempool import Mempool, Refusal
+from protocol.intake import Intake
+from protocol.mempool import Mempool
 from protocol.messages import (
     BLOCKS_PER_RANGE_MAX,
     GOSSIP_SIZE_MAX,
@@ -78,12 +77,9 @@ from protocol.messages import (
 from protocol.origin import Origin, make_consensus
 from protocol.relay import Relay
 from protocol.state import StateView, is_member
-from protocol.submissions import COLLECT_DELAY, Submissions, SubmissionTimer
+from protocol.submissions import Submissions, SubmissionTimer
 from protocol.sync import ANSWER_TIMEOUT, AskForRange, Sync, SyncTimer
-from protocol.votes import Certificate, Vote, VoteKind, validate_certificate
-
-BUNDLES_PUSHED_MAX = 64
-"""How many pending bundles are pushed to the authorities when consensus asks for it."""
+from protocol.votes import Certificate, Vote
 
 HEARTBEAT_MIN = 1_000
 HEARTBEAT_MAX = 30_000
@@ -114,8 +110,15 @@ class Core:
         self.consensus = make_consensus(origin, self.network, self.chain)
         self._key = origin.key
         self._authorities = tuple(authority.member for authority in origin.genesis.authorities)
-        self._submissions = Submissions(origin.key, self.network, origin.sequence)
         self._relay = Relay()
+        self._follower = Follower(chain=self.chain, genesis=origin.genesis, verifier=self.verifier)
+        self._intake = Intake(
+            chain=self.chain,
+            network=self.network,
+            submissions=Submissions(origin.key, self.network, origin.sequence),
+            relay=self._relay,
+            verifier=self.verifier,
+        )
         self._peers: dict[MemberId, None] = {}
         self._now = Instant(0, 0)
 
@@ -147,8 +150,7 @@ class Core:
             case TimerFired(timer):
                 yield from self._fired(timer)
             case EventsSubmitted(events):
-                self._submissions.collect(events)
-                yield from self._send_collected()
+                yield from self._submit(events)
             case Persisted():
                 yield from self._agree(input)
             case BlocksStored(height):
@@ -159,6 +161,8 @@ class Core:
             case _:
                 assert_never(input)
 
+    # ── what others say ──
+
     def _received(self, sender: MemberId, message: PeerMessage) -> Iterator[Effect]:
         try:
             yield from self._listen(sender, message)
@@ -166,17 +170,13 @@ class Core:
             yield Blame(sender, error)
 
     def _listen(self, sender: MemberId, message: PeerMessage) -> Iterator[Effect]:
-        now = self._now.monotonic
         match message:
             case Payload(content=content):
                 yield from self._heard(sender, decode(content, Gossiped, GOSSIP_SIZE_MAX))
             case Have() | Graft() | Prune():
-                yield from self._relay.controlled(sender, message, now)
+                yield from self._relay.controlled(sender, message, self._now.monotonic)
             case Bundle():
-                if self._relay.is_known(message):
-                    yield from self._judge_bundle(message)[1]
-                else:
-                    yield from self._heard(sender, message)
+                yield from self._pushed(sender, message)
             case FinalizedBlocks():
                 yield from self._range_received(sender, message)
             case RangeWanted(first, last):
@@ -193,7 +193,12 @@ class Core:
         elif not isinstance(message, Status):
             raise LimitExceeded("only authorities take part in consensus")
 
-    # ── gossip ──
+    def _pushed(self, sender: MemberId, bundle: Bundle) -> Iterator[Effect]:
+        """Not along the tree, so judged even if it is known: what it lacked may be here now."""
+        if not self._relay.is_known(bundle):
+            yield from self._heard(sender, bundle)
+        elif self._intake.judge(bundle, self._now) is Outcome.ACCEPT:
+            yield from self._agree(simplex.EventsAdmitted())
 
     def _heard(self, sender: MemberId, message: Gossiped) -> Iterator[Effect]:
         """Judge a gossiped message, pass it on if it is good, then do what follows from it."""
@@ -207,86 +212,47 @@ class Core:
     def _judge(self, sender: MemberId, message: Gossiped) -> tuple[Outcome, Iterable[Effect]]:
         match message:
             case Bundle():
-                return self._judge_bundle(message)
+                outcome = self._intake.judge(message, self._now)
+                is_news = outcome is Outcome.ACCEPT
+                return outcome, self._agree(simplex.EventsAdmitted()) if is_news else ()
             case FinalizedBlocks():
                 return self._judge_blocks(sender, message)
             case PeerRecord():
                 return self._judge_record(message)
         assert_never(message)
 
-    def _judge_bundle(self, bundle: Bundle) -> tuple[Outcome, Iterable[Effect]]:
-        if not is_member(self.state, bundle.submitter):
-            return Outcome.IGNORE, ()
-        accepted, _ = self._admit(bundle)
-        if not accepted:
-            return Outcome.IGNORE, ()
-        return Outcome.ACCEPT, self._agree(simplex.EventsAdmitted())
-
     def _judge_record(self, record: PeerRecord) -> tuple[Outcome, Iterable[Effect]]:
+        """Whoever is no member here may be one at the sender, whose chain is longer."""
         if not is_member(self.state, record.member):
-            return Outcome.IGNORE, ()
+            return Outcome.FORGET, ()
         if not self.directory.take_in(record, self._now.wall):
             return Outcome.IGNORE, ()
         return Outcome.ACCEPT, (RememberPeer(record),)
 
-    def _judge_blocks(
-        self, sender: MemberId, finalized: FinalizedBlocks
-    ) -> tuple[Outcome, Iterable[Effect]]:
-        fresh = self._fresh(finalized)
-        if not fresh:
-            return Outcome.IGNORE, ()
-        if fresh[0].header.height > self.chain.height + 1:
-            height = fresh[-1].header.height
-            return Outcome.IGNORE, self._ask(self.sync.heard(sender, height))
-        self._validate_finalized(fresh, finalized.certificate)
-        return Outcome.ACCEPT, self._follow(fresh, finalized.certificate)
-
     # ── our own events ──
 
-    def submit(self, *events: SignedEvent) -> Iterator[Effect]:
-        self._submissions.collect(events)
-        yield from self._send_collected()
+    def _submit(self, events: Iterable[SignedEvent]) -> Iterator[Effect]:
+        waiting = len(self.mempool)
+        yield from self._intake.submit(events, self._linked_authorities(), self._now)
+        if len(self.mempool) > waiting:
+            yield from self._agree(simplex.EventsAdmitted())
 
-    def _send_collected(self) -> Iterator[Effect]:
-        now = self._now.monotonic
-        if not self._submissions.is_due(now):
-            if self._submissions.is_collecting:
-                yield self._schedule(SubmissionTimer("collect"), COLLECT_DELAY)
-            return
-        was_unfinished = self._submissions.is_unfinished
-        for bundle in self._submissions.take(now):
-            accepted, refusals = self._admit(bundle)
-            if refusals:
-                self._submissions.settle(identifier for identifier, _ in refusals)
-                yield RefuseEvents(tuple(refusals))
-            if accepted:
-                yield from self._relay.publish(bundle, self._linked_authorities(), now)
-        if self._submissions.is_unfinished and not was_unfinished:
-            yield self._schedule(SubmissionTimer("push"), self._submissions.push_delay)
-        yield from self._agree(simplex.EventsAdmitted())
-
-    def _push_again(self) -> Iterator[Effect]:
-        """Our events are still not final: send them to the authorities once more."""
-        for bundle in self._submissions.push_again():
-            yield SendMessage(self._linked_authorities(), bundle)
-        if self._submissions.is_unfinished:
-            yield self._schedule(SubmissionTimer("push"), self._submissions.push_delay)
-
-    def _admit(self, bundle: Bundle) -> tuple[list[EventId], list[Refusal]]:
-        return self.mempool.add(bundle, self.state, self._admission_context(), self.verifier)
-
-    def _admission_context(self) -> Context:
-        """Events are judged as if they came into the next block, now."""
-        head = self.chain.head.header
-        timestamp = max(self._now.wall, head.timestamp + 1)
-        return self.chain.context(height=head.height + 1, timestamp=timestamp)
+    def _report(self, first: Vote, second: Vote) -> Iterator[Effect]:
+        """Put the proof that an authority cheated on the chain."""
+        body = Equivocation(reporter=self.me, first=first, second=second)
+        event = Event(valid_until=self._now.wall + EVENT_LIFETIME_MAX // 2, body=body)
+        yield from self._submit((sign_event(event, self.network, self._key),))
 
     # ── consensus ──
 
     def _agree(self, input: simplex.Input) -> Iterator[Effect]:
-        """Step consensus, if we take part in it, and pass on what it wants."""
+        """Step consensus, if we take part in it, and pass on what it wants.
+
+        Reports wait for the end: they step consensus anew, and its orders must not be mixed up.
+        """
         if self.consensus is None:
             return
+        cheats: list[tuple[Vote, Vote]] = []
         for effect in self.consensus.step(self._now, input):
             match effect:
                 case simplex.Send(to, message):
@@ -298,78 +264,68 @@ class Core:
                 case simplex.FinalizeBlocks(_, certificate):
                     yield from self._commit(certificate)
                 case simplex.PushEvents():
-                    for bundle in self.mempool.bundles()[:BUNDLES_PUSHED_MAX]:
-                        yield SendMessage(self._linked_authorities(), bundle)
+                    yield from self._intake.push_pending(self._linked_authorities())
                 case simplex.ReportEquivocation(first, second):
-                    yield from self._report(first, second)
+                    cheats.append((first, second))
                 case Persist() | CancelTimer() | Halt():
                     yield effect
                 case _:
                     assert_never(effect)
-
-    def _report(self, first: Vote, second: Vote) -> Iterator[Effect]:
-        """Put the proof that an authority cheated on the chain."""
-        body = Equivocation(reporter=self.me, first=first, second=second)
-        event = Event(valid_until=self._now.wall + EVENT_LIFETIME_MAX // 2, body=body)
-        yield from self.submit(sign_event(event, self.network, self._key))
+        for first, second in cheats:
+            yield from self._report(first, second)
 
     def _commit(self, certificate: Certificate) -> Iterator[Effect]:
         """The chain has a new head: store it, tell the others, and see what it settles."""
         finalization = self.chain.take_finalization()
         self.certificate = certificate
         yield StoreBlocks(finalization, certificate)
-        refusals = self.mempool.prune(
-            self.state, self._admission_context(), self.verifier, finalization.changes.keys()
-        )
-        if refusals:
-            yield RefuseEvents(tuple(refusals))
-        self._submissions.settle([*finalization.event_ids, *(each for each, _ in refusals)])
-        finalized = FinalizedBlocks(finalization.blocks, certificate)
+        yield from self._intake.settle(finalization, self._now)
+        finalized = gossiped(finalization.blocks, certificate)
         if not self._relay.is_known(finalized):
             yield from self._relay.publish(finalized, (), self._now.monotonic)
         yield from self._ask(self.sync.advanced(self.chain.height))
 
-    # ── sync ──
+    # ── blocks that others finalized ──
+
+    def _judge_blocks(
+        self, sender: MemberId, finalized: FinalizedBlocks
+    ) -> tuple[Outcome, Iterable[Effect]]:
+        match self._follower.judge(finalized):
+            case Place.KNOWN:
+                return Outcome.IGNORE, ()
+            case Place.AHEAD:
+                height = finalized.blocks[-1].header.height
+                return Outcome.FORGET, self._ask(self.sync.heard(sender, height))
+            case Place.NEXT:
+                return Outcome.ACCEPT, self._follow(finalized)
+            case Place.BESIDE:
+                return Outcome.ACCEPT, (Halt(HaltReason.CONFLICTING_CHAIN),)
 
     def _range_received(self, sender: MemberId, finalized: FinalizedBlocks) -> Iterator[Effect]:
         """A peer answers our question for blocks."""
-        fresh = self._fresh(finalized)
         try:
-            if fresh:
-                if fresh[0].header.height != self.chain.height + 1:
-                    raise InvalidBlock("the range does not begin where our chain ends")
-                self._validate_finalized(fresh, finalized.certificate)
+            place = self._follower.judge(finalized)
         except ProtocolError:
             yield from self._ask(self.sync.failed(sender))
             raise
-        if fresh:
-            yield from self._follow(fresh, finalized.certificate)
-        else:
-            yield from self._ask(self.sync.failed(sender))
+        match place:
+            case Place.NEXT:
+                yield from self._follow(finalized)
+            case Place.BESIDE:
+                yield Halt(HaltReason.CONFLICTING_CHAIN)
+            case Place.KNOWN | Place.AHEAD:
+                yield from self._ask(self.sync.failed(sender))
 
-    def _fresh(self, finalized: FinalizedBlocks) -> tuple[Block, ...]:
-        return tuple(block for block in finalized.blocks if block.header.height > self.chain.height)
-
-    def _validate_finalized(self, blocks: Sequence[Block], certificate: Certificate) -> None:
-        """Raise unless the blocks continue our chain and the certificate finalizes the last."""
-        parent = self.chain.head_hash
-        for block in blocks:
-            if block.header.parent != parent:
-                raise InvalidBlock(f"block {block.header.height} does not continue our chain")
-            parent = block_hash(block.header)
-        if certificate.kind != VoteKind.FINALIZE or certificate.block != parent:
-            raise InvalidBlock("the certificate does not finalize the last block")
-        validate_certificate(certificate, self.network, self.genesis.authorities, self.verifier)
-
-    def _follow(self, blocks: Sequence[Block], certificate: Certificate) -> Iterator[Effect]:
-        """Take over blocks that others finalized."""
+    def _follow(self, finalized: FinalizedBlocks) -> Iterator[Effect]:
+        """Take over blocks that stand on our head."""
+        blocks = self._follower.fresh(finalized)
         try:
             self.chain.finalize(blocks)
         except InvalidBlock:
             yield Halt(HaltReason.STATE_DIVERGED)
             return
-        yield from self._commit(certificate)
-        yield from self._agree(simplex.BlocksSynced(tuple(blocks), certificate))
+        yield from self._commit(finalized.certificate)
+        yield from self._agree(simplex.BlocksSynced(blocks, finalized.certificate))
 
     def _ask(self, question: AskForRange | None) -> Iterator[Effect]:
         if question is not None:
@@ -401,9 +357,9 @@ class Core:
                 if others:
                     yield SendMessage(others, self._status())
             case SubmissionTimer("collect"):
-                yield from self._send_collected()
+                yield from self._submit(())
             case SubmissionTimer():
-                yield from self._push_again()
+                yield from self._intake.push_again(self._linked_authorities(), self._now)
             case SyncTimer():
                 yield from self._ask(self.sync.expired(timer))
             case GossipTimer():

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from protocol.errors import InvalidSignature, LimitExceeded
+from protocol.errors import InvalidSignature
 from protocol.identity import MemberId, NetworkId, Verifier
+from protocol.membership import MEMBERS_MAX
 from protocol.messages import PeerRecord, peer_record_signing_bytes
 
-RECORDS_MAX = 10_000
+RECORDS_MAX = MEMBERS_MAX
 CLOCK_TOLERANCE = 3_600_000
 """How far in the future a record may claim to be issued, in milliseconds."""
 
@@ -30,19 +31,20 @@ class Directory:
     def take_in(self, record: PeerRecord, now: int) -> bool:
         """Keep the record if it is newer; say whether it was. `now` is wall time in milliseconds.
 
-        Raises `InvalidSignature` or `LimitExceeded`. The caller checks the membership.
+        A record from the far future is not kept, and nobody is blamed: our clock may be the one
+        that is wrong. The caller checks the membership. Raises `InvalidSignature`.
         """
         known = self._records.get(record.member)
         if known is not None and known.issued_at >= record.issued_at:
             return False
         if record.issued_at > now + CLOCK_TOLERANCE:
-            raise LimitExceeded("a peer record comes from the future")
+            return False
         message = peer_record_signing_bytes(
             self.network, record.member, record.issued_at, record.addresses
         )
         if not self.verifier.is_valid(record.member, message, record.signature):
             raise InvalidSignature("a peer record is not signed by its member")
         if known is None and len(self._records) >= RECORDS_MAX:
-            raise LimitExceeded(f"there are {RECORDS_MAX} peer records already")
+            return False
         self._records[record.member] = record
         return True

@@ -7,9 +7,10 @@ come in time is asked for it and becomes eager (graft). So the eager links becom
 lazy ones mend it. Unlike in the paper, a message pushed along a lazy link leaves it lazy: nodes
 push what they publish to some peers directly, which says nothing about the tree.
 
-The caller judges a new message before this machine forwards it: accepted messages spread,
-ignored ones are remembered, rejected ones are forgotten, so that a false copy cannot keep a true
-one away.
+The caller judges a new message before this machine forwards it. Accepted messages spread, ignored
+ones are remembered. What cannot be judged yet is forgotten, as if it had never come. A message that
+the caller refuses altogether is not told of here: a false copy must not keep a true one away, so
+that one is still missed, and the next who announced it is asked.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,7 +25,11 @@ KNOWN_IDS_MAX = 65_536
 CONTENTS_MAX = 2_048
 CONTENT_BYTES_MAX = 32 * 1024 * 1024
 MISSING_MAX = 4_096
+MISSING_PER_PEER_MAX = 1_024
+"""How many messages may be missed on the word of one peer, who may have made them up."""
 ANNOUNCERS_MAX = 8
+GRAFTED_BYTES_MAX = 4 * 1024 * 1024
+"""How much is pushed in answer to one graft, in bytes; a single message may be larger."""
 ANNOUNCE_DELAY = 50
 """How long announcements are collected, in milliseconds."""
 GRAFT_DELAY = 200
@@ -34,7 +39,7 @@ GRAFT_DELAY = 200
 class Outcome(Enum):
     ACCEPT = "accept"
     IGNORE = "ignore"
-    REJECT = "reject"
+    FORGET = "forget"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class PayloadJudged:
-    """A message that was not known came from `sender`, and the caller has looked at it."""
+    """A message that was not known came from `sender`, and the caller finds no fault with it."""
 
     sender: MemberId
     id: GossipId
@@ -167,7 +172,7 @@ class Gossip:
                 )
             case Outcome.IGNORE:
                 self._know(payload.id)
-            case Outcome.REJECT:
+            case Outcome.FORGET:
                 pass
 
     def _spread(
@@ -191,11 +196,20 @@ class Gossip:
                 yield from self._note_missing(sender, ids)
             case Graft(ids=ids):
                 self._make_eager(sender)
-                for identifier in ids:
-                    if identifier in self._contents:
-                        yield SendGossip(sender, Payload(self.topic, self._contents[identifier]))
+                yield from self._answer(sender, ids)
             case Prune():
                 self._make_lazy(sender)
+
+    def _answer(self, sender: MemberId, ids: Iterable[GossipId]) -> Iterator[GossipEffect]:
+        size = 0
+        for identifier in ids:
+            content = self._contents.get(identifier)
+            if content is None:
+                continue
+            if size > 0 and size + len(content) > GRAFTED_BYTES_MAX:
+                return
+            size += len(content)
+            yield SendGossip(sender, Payload(self.topic, content))
 
     def _prune(self, sender: MemberId) -> Iterator[GossipEffect]:
         if sender in self._eager:
@@ -215,15 +229,16 @@ class Gossip:
         self._announcements.pop(peer, None)
 
     def _note_missing(self, sender: MemberId, ids: Iterable[GossipId]) -> Iterator[GossipEffect]:
+        claimed = sum(sender in announcers for announcers in self._missing.values())
         for identifier in ids:
-            if identifier in self._known:
+            announcers = self._missing.get(identifier, [])
+            if identifier in self._known or sender in announcers:
                 continue
-            announcers = self._missing.get(identifier)
-            if announcers is not None:
-                if sender not in announcers and len(announcers) < ANNOUNCERS_MAX:
-                    announcers.append(sender)
-            elif len(self._missing) < MISSING_MAX:
-                self._missing[identifier] = [sender]
+            if claimed >= MISSING_PER_PEER_MAX or len(announcers) >= ANNOUNCERS_MAX:
+                continue
+            if announcers or len(self._missing) < MISSING_MAX:
+                claimed += 1
+                self._missing[identifier] = [*announcers, sender]
         if self._missing and not self._is_grafting:
             self._is_grafting = True
             yield SetGossipTimer(GossipTimer(self.topic, "graft"), GRAFT_DELAY)

@@ -7,6 +7,7 @@ split the chain.
 """
 
 from collections.abc import Callable
+from hashlib import blake2b
 
 from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
 from nacl.exceptions import BadSignatureError
@@ -68,10 +69,11 @@ class Verifier:
 
     def __init__(self, is_valid: IsValid = is_valid_signature) -> None:
         self._is_valid = is_valid
-        self._verified: dict[tuple[PublicKey, bytes, Signature], None] = {}
+        self._verified: dict[bytes, None] = {}
+        """Hashes of key, signature and message: messages may be large."""
 
     def is_valid(self, key: PublicKey, message: bytes, signature: Signature) -> bool:
-        if (key, message, signature) in self._verified:
+        if _name(key, message, signature) in self._verified:
             return True
         if not self._is_valid(key, message, signature):
             return False
@@ -82,12 +84,16 @@ class Verifier:
         """Take in a signature that was found good elsewhere."""
         if len(self._verified) >= VERIFIED_SIGNATURES_MAX:
             del self._verified[next(iter(self._verified))]
-        self._verified[key, message, signature] = None
+        self._verified[_name(key, message, signature)] = None
 
 
 def signing_bytes(domain: str, network: NetworkId, message: bytes) -> bytes:
     """Return what is signed: the domain, the network and the encoded message."""
     return b"placet/" + domain.encode("ascii") + b"/1\0" + network + message
+
+
+def _name(key: PublicKey, message: bytes, signature: Signature) -> bytes:
+    return blake2b(key + signature + message, digest_size=32, person=b"placet/verified").digest()
 
 
 def short(identifier: bytes) -> str:

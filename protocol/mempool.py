@@ -28,7 +28,7 @@ from protocol.events import (
     SignedEvent,
     event_id,
 )
-from protocol.identity import MemberId, NetworkId, SubjectId, Verifier, short
+from protocol.identity import MemberId, NetworkId, Signature, SubjectId, Verifier, short
 from protocol.ledger import apply_event, is_urgent
 from protocol.membership import require_member
 from protocol.messages import BUNDLE_SIZE_MAX, Bundle, bundle_signing_bytes
@@ -92,6 +92,7 @@ class Mempool:
     def __init__(self, network: NetworkId) -> None:
         self._network = network
         self._pending: dict[EventId, Pending] = {}
+        self._held: dict[Signature, Held] = {}
         self._overlay = Overlay({})
         self._day = 0
         self._touched: set[bytes] = set()
@@ -117,7 +118,7 @@ class Mempool:
         size = self._validate_bundle(bundle, state, verifier)
         self._overlay.parent = state
         self._day = self._day or context.day
-        held = Held(bundle, size)
+        held = self._held.get(bundle.signature) or Held(bundle, size)
         accepted: list[EventId] = []
         refused: list[Refusal] = []
         for signed in bundle.events:
@@ -199,7 +200,7 @@ class Mempool:
 
     def bundles(self) -> list[Bundle]:
         """Return all bundles that events wait of, the oldest first."""
-        return self.bundles_with(self._pending)
+        return [held.bundle for held in self._held.values()]
 
     def bundles_with(self, identifiers: Iterable[EventId]) -> list[Bundle]:
         """Return the bundles in which these events came, each once."""
@@ -300,6 +301,10 @@ class Mempool:
         was_held = held.waiting > 0
         held.waiting += step
         self._events_of[submitter] += step
+        if held.waiting == 0:
+            del self._held[held.bundle.signature]
+        elif not was_held:
+            self._held[held.bundle.signature] = held
         size = held.size * ((held.waiting > 0) - was_held)
         self._bytes += size
         self._bytes_of[submitter] += size

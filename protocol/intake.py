@@ -1,0 +1,133 @@
+"""Events on their way into the mempool: those of our own clients, and those that others bring.
+
+Our own are signed into bundles, admitted here first, and spread. What is refused never leaves.
+While events wait, their bundles are pushed to the authorities again and again, a little at a
+time and each bundle in its turn: gossip may have lost them, and who lacks them sees no reason to
+make a block.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from protocol.chain import Chain, Finalization
+from protocol.codec import encode
+from protocol.consensus import Instant
+from protocol.context import Context
+from protocol.effects import Effect, RefuseEvents, ScheduleTimer, SendMessage
+from protocol.errors import ProtocolError
+from protocol.events import EventId, SignedEvent, event_id
+from protocol.gossip import Outcome
+from protocol.identity import MemberId, NetworkId, Verifier
+from protocol.mempool import Mempool, Refusal
+from protocol.messages import Bundle
+from protocol.relay import Relay
+from protocol.state import is_member
+from protocol.submissions import COLLECT_DELAY, Submissions, SubmissionTimer
+
+PUSHED_SIZE_MAX = 64 * 1024
+"""Bytes of bundles that are pushed at a time, for others too; a single larger one goes alone."""
+
+
+class Intake:
+    """The mempool's doorkeeper. `authorities` are always those that we have a link to."""
+
+    def __init__(
+        self,
+        *,
+        chain: Chain,
+        network: NetworkId,
+        submissions: Submissions,
+        relay: Relay,
+        verifier: Verifier,
+    ) -> None:
+        self.submissions = submissions
+        self._chain = chain
+        self._network = network
+        self._relay = relay
+        self._verifier = verifier
+        self._turn = 0
+
+    @property
+    def _mempool(self) -> Mempool:
+        return self._chain.mempool
+
+    def judge(self, bundle: Bundle, now: Instant) -> Outcome:
+        """Admit the events of a bundle that came from others. Raises `ProtocolError`."""
+        if not is_member(self._chain.state, bundle.submitter):
+            return Outcome.FORGET
+        accepted, _ = self._admit(bundle, now)
+        return Outcome.ACCEPT if accepted else Outcome.IGNORE
+
+    def submit(
+        self, events: Iterable[SignedEvent], authorities: tuple[MemberId, ...], now: Instant
+    ) -> Iterator[Effect]:
+        """Take in events of our own clients."""
+        self.submissions.collect(events)
+        yield from self.send_collected(authorities, now)
+
+    def send_collected(self, authorities: tuple[MemberId, ...], now: Instant) -> Iterator[Effect]:
+        """Let what was collected leave, or come back when it is time."""
+        if not self.submissions.is_due(now.monotonic):
+            if self.submissions.is_collecting:
+                yield self._schedule("collect", COLLECT_DELAY, now)
+            return
+        was_unfinished = self.submissions.is_unfinished
+        for bundle in self.submissions.take(now.monotonic):
+            accepted, refusals = self._admit_own(bundle, now)
+            yield from self._refuse(refusals)
+            if accepted:
+                yield from self._relay.publish(bundle, authorities, now.monotonic)
+        if self.submissions.is_unfinished and not was_unfinished:
+            yield self._schedule("push", self.submissions.push_delay, now)
+
+    def push_again(self, authorities: tuple[MemberId, ...], now: Instant) -> Iterator[Effect]:
+        """Our events are still not final: send them to the authorities once more."""
+        for bundle in self.submissions.push_again():
+            yield SendMessage(authorities, bundle)
+        if self.submissions.is_unfinished:
+            yield self._schedule("push", self.submissions.push_delay, now)
+
+    def push_pending(self, authorities: tuple[MemberId, ...]) -> Iterator[Effect]:
+        """Send some of all that waits to the authorities, and the rest in later turns."""
+        bundles = self._mempool.bundles()
+        size = 0
+        for step in range(len(bundles)):
+            bundle = bundles[(self._turn + step) % len(bundles)]
+            size += len(encode(bundle))
+            if step > 0 and size > PUSHED_SIZE_MAX:
+                self._turn = (self._turn + step) % len(bundles)
+                return
+            yield SendMessage(authorities, bundle)
+        self._turn = 0
+
+    def settle(self, finalization: Finalization, now: Instant) -> Iterator[Effect]:
+        """The state has moved on: refuse what is not valid any more, and push no final event."""
+        refusals = self._mempool.prune(
+            self._chain.state, self._context(now), self._verifier, finalization.changes.keys()
+        )
+        self.submissions.settle(finalization.event_ids)
+        yield from self._refuse(refusals)
+
+    def _admit_own(self, bundle: Bundle, now: Instant) -> tuple[list[EventId], list[Refusal]]:
+        """Admit our own bundle. If it is not good, that is the fault of those who submitted."""
+        try:
+            return self._admit(bundle, now)
+        except ProtocolError as error:
+            ids = [event_id(signed.event, self._network) for signed in bundle.events]
+            return [], [(identifier, error) for identifier in ids]
+
+    def _admit(self, bundle: Bundle, now: Instant) -> tuple[list[EventId], list[Refusal]]:
+        return self._mempool.add(bundle, self._chain.state, self._context(now), self._verifier)
+
+    def _refuse(self, refusals: list[Refusal]) -> Iterator[Effect]:
+        if refusals:
+            self.submissions.settle(identifier for identifier, _ in refusals)
+            yield RefuseEvents(tuple(refusals))
+
+    def _context(self, now: Instant) -> Context:
+        """Events are judged as if they came into the next block, now."""
+        head = self._chain.head.header
+        timestamp = max(now.wall, head.timestamp + 1)
+        return self._chain.context(height=head.height + 1, timestamp=timestamp)
+
+    def _schedule(self, purpose: str, delay: int, now: Instant) -> ScheduleTimer:
+        return ScheduleTimer(SubmissionTimer(purpose), now.monotonic + delay)
