@@ -36,9 +36,11 @@ def reason(state: State) -> Reason | None:
     parent = state.parent(state.view)
     if isinstance(parent, Gap):
         return Reason.GAP
-    if state.missing(parent.block) is not None:
+    body = state.application.block(parent.block)
+    if body is None or state.missing(parent.block) is not None:
         return Reason.BODY
-    if state.application.is_wanted(parent.block):
+    # Only a block that was executed is known to include what it includes.
+    if state.is_valid(body) and state.application.is_wanted(parent.block):
         return Reason.EVENTS
     if state.attempt.is_flush_due and parent.view > state.finalized_view:
         return Reason.FLUSH

@@ -9,7 +9,7 @@ I5   a vote that was sent is in its signer's log
 I6   so is the notarization behind a vote to finalize, and the block
 I7   so is a certificate with which the signer came to the view of its vote
 I8   skipped views were nullified by a quorum
-I9   a machine's view never decreases
+I9   a machine's view never decreases, and a restart leads back to the newest vote
 I12  a machine is armed if and only if its timer for saying things again is set
 I13  at the end, no machine has a timer but its heartbeat
 I14  memory is bounded
@@ -203,6 +203,8 @@ class Checks:
         machine, view = self._views.get(host.place, (host.machine, 0))
         if machine is host.machine and state.view < view:
             raise Violated(f"I9: {host.name} went back from view {view} to {state.view}")
+        if machine is not host.machine:
+            self._look_at_start(host)
         self._views[host.place] = (host.machine, state.view)
         kinds = {timer.kind for timer in state.timers}
         if state.attempt.is_armed != (TimerKind.RETRANSMIT in kinds) and not state.halted:
@@ -215,6 +217,12 @@ class Checks:
             raise Violated(f"I14: {host.name} holds {len(state.rounds)} rounds")
         if host.halted is not None:
             raise Violated(f"{host.name} halted: {host.halted}")
+
+    def _look_at_start(self, host: ToyHost) -> None:
+        """Check that the log explains how its owner came to the views that it voted in."""
+        votes = (vote for vote in self._log_of(host).votes if vote.kind is not VoteKind.FINALIZE)
+        if max((vote.view for vote in votes), default=0) > host.machine._state.view:
+            raise Violated(f"I9: {host.name} starts behind its own votes")
 
     def at_end(self) -> None:
         """Check what must be true when all faults are long over."""
