@@ -47,7 +47,7 @@ class Releases:
         )
         with disk_errors("a release"):
             for path in self._paths()[: -RELEASES_MAX + 1]:
-                overwrite_file(path)
+                path.unlink()
             write_file(self._path(request, until), encode(kept), replace=True)
 
     def get(self, request: Commitment, until: Timestamp) -> Remembered | None:
@@ -60,10 +60,8 @@ class Releases:
 
     def drop(self, request: Commitment, until: Timestamp) -> None:
         """Forget a release: it was acknowledged, or the network refused its disclosure."""
-        path = self._path(request, until)
         with disk_errors("a release"):
-            if path.exists():
-                overwrite_file(path)
+            self._path(request, until).unlink(missing_ok=True)
 
     def drop_outdated(self, now: Timestamp) -> None:
         """Forget all releases whose request has expired."""
@@ -71,10 +69,10 @@ class Releases:
             for path in self._paths():
                 if int(path.name.partition("-")[0]) >= now:
                     return
-                overwrite_file(path)
+                path.unlink()
 
     def drop_records(self, records: Collection[RecordId]) -> None:
-        """Forget all releases that hold the key of one of `records`."""
+        """Overwrite and forget all releases that hold the key of one of `records`."""
         with disk_errors("a release"):
             for path, kept in self._all():
                 if any(envelope.record in records for envelope in kept.release.envelopes):

@@ -19,7 +19,6 @@ from daemon.record_fetch import Progress
 from daemon.record_shelf import SubjectElsewhere
 from protocol.container import CHUNK_SIZE
 from protocol.directives import Question, Reason
-from protocol.envelope import ENVELOPES_MAX
 from protocol.events import (
     ConsentBasis,
     ConsentWithdrawn,
@@ -196,8 +195,11 @@ async def test_a_record_with_more_chunks_than_one_question_asks_for_arrives(
     assert await fetch(town.clinic, order(town), tmp_path) == {record: large(30 * CHUNK_SIZE)}
 
 
-async def test_more_records_than_one_disclosure_holds_take_two(town: Town, tmp_path: Path) -> None:
-    records = {await add(town, tmp_path, bytes([number])) for number in range(ENVELOPES_MAX + 2)}
+async def test_more_records_than_one_disclosure_holds_take_two(
+    town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("protocol.ruling.ENVELOPES_MAX", 3)
+    records = {await add(town, tmp_path, bytes([number])) for number in range(5)}
     await town.give()
     assert set(await fetch(town.clinic, order(town), tmp_path)) == records
     assert [disclosure.counter for disclosure in disclosures(town)] == [1, 2]
