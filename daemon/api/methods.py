@@ -40,6 +40,7 @@ METHODS: dict[str, RunningMethod] = {
     "records.add": records.add,
     "records.list": records.list_all,
     "records.show": records.show,
+    "records.verify": records.verify,
     "records.fetch": records.fetch,
     "emergency.list": emergencies.list_all,
     "emergency.review": emergencies.review,

@@ -11,12 +11,14 @@ import trio
 
 from daemon.api.consents import purpose_of
 from daemon.api.progress import Report, with_progress
+from daemon.api.reports import view_records_report
 from daemon.api.running import Running
 from daemon.api.views import find_member, view
 from daemon.control import Call, invalid_params
 from daemon.record_fetch import Progress
 from daemon.record_requester import Delivered, Order
 from daemon.record_shelf import NewRecord
+from daemon.records_check import check_records
 from daemon.rpc import Json
 from protocol.record import LABELS_MAX, Manifest
 
@@ -62,6 +64,11 @@ async def show(running: Running, call: Call) -> Json:
         path = await trio.to_thread.run_sync(running.librarian.shelf.write_out, record, folder)
         shown["path"] = str(path)
     return shown
+
+
+async def verify(running: Running, _: Call) -> Json:
+    """Check every byte of every record that is kept here."""
+    return view_records_report(await trio.to_thread.run_sync(check_records, running.node.vault))
 
 
 async def fetch(running: Running, call: Call) -> Json:

@@ -9,9 +9,17 @@ import click
 
 from daemon.cli.errors import UsageWrong
 from daemon.cli.node import call
-from daemon.cli.options import HEX16, HEX32, MOMENT, common_options, is_terminal
+from daemon.cli.options import (
+    HEX16,
+    HEX32,
+    MOMENT,
+    common_options,
+    is_terminal,
+    passphrase_option,
+)
 from daemon.cli.output import FAINT, mark, moment, paint, pairs, short_id, show, size, table
 from daemon.cli.patient_key import find_member, patient_options, subject_for, subject_option
+from daemon.errors import Exit
 from daemon.home import Home
 
 TRANSFER_SECONDS_MAX = 3_600.0
@@ -95,6 +103,42 @@ def show_record(identifier: str, out: Path | None, home: Home, as_json: bool) ->
         params["folder"] = str(out.absolute())
     found = call(home, "records.show", params, timeout_seconds=TRANSFER_SECONDS_MAX)
     show(found, _render_record, as_json=as_json)
+
+
+@record.command(epilog="Example: placet record verify --home ~/.placet")
+@passphrase_option
+@common_options
+def verify(passphrase_file: Path | None, home: Home, as_json: bool) -> None:
+    """Check every byte of the sealed records that this node keeps.
+
+    Works on a running node, and on the files of a stopped one or of a copy. Exit code 7 if
+    anything is wrong.
+    """
+    if home.running_pid() is None:
+        found = _verify_files(home, passphrase_file)
+    else:
+        found = call(home, "records.verify", timeout_seconds=TRANSFER_SECONDS_MAX)
+    show(found, _render_verified, as_json=as_json)
+    if not found["good"]:
+        click.get_current_context().exit(Exit.VERIFICATION_FAILED)
+
+
+def _verify_files(home: Home, passphrase_file: Path | None) -> dict[str, Any]:
+    """Check the records of a node that does not run."""
+    from daemon.api.reports import view_records_report
+    from daemon.cli.lifecycle import node_passphrase
+    from daemon.records_check import check_records
+    from daemon.setup import load_node_keys
+    from daemon.vault import Vault
+
+    keys = load_node_keys(home, node_passphrase(home, passphrase_file))
+    return view_records_report(check_records(Vault(home.vault, keys.vault_master)))
+
+
+def _render_verified(found: dict[str, Any]) -> str:
+    lines = [f"{mark(found['good'])} {found['records']} records checked"]
+    lines += [f"  {short_id(each['record'])}  {each['what']}" for each in found["findings"]]
+    return "\n".join(lines)
 
 
 @record.command(epilog="Example: placet record fetch --custodian st-mary --subject 3f9a... --out .")
