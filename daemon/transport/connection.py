@@ -11,9 +11,9 @@ import trio
 
 from daemon.transport.addresses import format_address
 from daemon.transport.bytestream import BufferedStream
-from daemon.transport.identity import member_of, peer_id_of
 from daemon.transport.negotiation import answer, propose
-from daemon.transport.noise import NOISE_PROTOCOL, NoiseHandshake, NoiseSession
+from daemon.transport.noise import NoiseSession
+from daemon.transport.noise_handshake import NOISE_PROTOCOL, NoiseHandshake
 from daemon.transport.yamux import YAMUX_PROTOCOL, Yamux, YamuxLimits
 from protocol.identity import MemberId
 
@@ -64,7 +64,7 @@ async def dial(
     """Return the connection to exactly `member`, or raise."""
     raw = BufferedStream(_Socket(socket))
     await propose(raw, [NOISE_PROTOCOL])
-    session = await handshake.dial(raw, peer_id_of(member))
+    session = await handshake.dial(raw, member)
     secured = BufferedStream(session)
     await propose(secured, [YAMUX_PROTOCOL])
     return _connection(
@@ -88,7 +88,7 @@ def _connection(
     except OSError as error:
         raise trio.BrokenResourceError from error
     return Connection(
-        member=member_of(session.peer),
+        member=session.member,
         address=format_address(host, port),
         is_dialled=is_dialled,
         opened_at=trio.current_time(),

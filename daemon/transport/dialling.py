@@ -9,7 +9,7 @@ from daemon.transport.admission import HANDSHAKE_SECONDS_MAX
 from daemon.transport.connection import Connection, dial
 from daemon.transport.errors import StreamClosed, Unreachable
 from daemon.transport.negotiation import NoCommonProtocol
-from daemon.transport.noise import NoiseHandshake
+from daemon.transport.noise_handshake import NoiseHandshake
 from daemon.transport.yamux import YamuxLimits
 from protocol.errors import ProtocolError
 from protocol.identity import MemberId

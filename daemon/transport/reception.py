@@ -7,7 +7,6 @@ may `ping` and `identify`.
 from collections.abc import Awaitable, Callable, Container
 
 import trio
-from libp2p.crypto.keys import KeyPair
 
 from daemon.transport.bytestream import BufferedStream
 from daemon.transport.connection import Connection
@@ -41,13 +40,13 @@ class Reception:
 
     def __init__(
         self,
-        keys: KeyPair,
+        me: MemberId,
         admit: Callable[[MemberId], bool],
         open_protocols: Container[str],
         border: Border,
     ) -> None:
         self.addresses: tuple[str, ...] = ()
-        self._keys = keys
+        self._me = me
         self._admit = admit
         self._open_protocols = open_protocols
         self._border = border
@@ -82,7 +81,7 @@ class Reception:
             await serve_ping(stream)
             return
         identity = encode_identity(
-            self._keys,
+            self._me,
             addresses=self.addresses,
             protocols=sorted(self._offered_to(connection.member)),
             observed=connection.address,

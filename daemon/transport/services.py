@@ -7,12 +7,13 @@ We answer, but do not ask: members know each other from the chain (libp2p specif
 from collections.abc import Iterable
 
 import trio
-from libp2p.crypto.keys import KeyPair
 from libp2p.identity.identify.pb.identify_pb2 import Identify
 from multiaddr import Multiaddr
 
 from daemon.transport.bytestream import BufferedStream
 from daemon.transport.errors import StreamClosed
+from daemon.transport.identity import encode_public_key
+from protocol.identity import MemberId
 
 PING_PROTOCOL = "/ipfs/ping/1.0.0"
 IDENTIFY_PROTOCOL = "/ipfs/id/1.0.0"
@@ -38,13 +39,13 @@ async def serve_ping(stream: BufferedStream) -> None:
 
 
 def encode_identity(
-    keys: KeyPair, *, addresses: Iterable[str], protocols: Iterable[str], observed: str
+    me: MemberId, *, addresses: Iterable[str], protocols: Iterable[str], observed: str
 ) -> bytes:
     """Return who we are and as whom we see the peer, with the length before it."""
     message = Identify(
         protocol_version=PROTOCOL_VERSION,
         agent_version=AGENT_VERSION,
-        public_key=keys.public_key.serialize(),
+        public_key=encode_public_key(me),
         listen_addrs=[Multiaddr(address).to_bytes() for address in addresses],
         observed_addr=Multiaddr(observed).to_bytes(),
         protocols=list(protocols),

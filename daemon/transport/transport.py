@@ -21,17 +21,16 @@ from daemon.transport.connection import Connection, accept, remote_host
 from daemon.transport.dialling import dial_address
 from daemon.transport.errors import StreamClosed, Unreachable
 from daemon.transport.guards import Border
-from daemon.transport.identity import key_pair_of
 from daemon.transport.listening import address_of, open_listeners
 from daemon.transport.negotiation import NoCommonProtocol, propose
 from daemon.transport.news import Change, News, PeerConnected, PeerDisconnected
-from daemon.transport.noise import NoiseHandshake
+from daemon.transport.noise_handshake import NoiseHandshake
 from daemon.transport.reception import NEGOTIATION_SECONDS_MAX, Reception, StreamHandler
 from daemon.transport.stream import Stream
 from daemon.transport.table import ConnectionTable
 from daemon.transport.yamux import YamuxLimits
 from protocol.errors import LimitExceeded, ProtocolError
-from protocol.identity import MemberId, short
+from protocol.identity import MemberId, SigningKey, short
 
 STRANGER_IDLE_SECONDS_MAX = 10
 """How long a stranger may stay without a stream."""
@@ -71,17 +70,17 @@ class Transport:
         open_protocols: Container[str] = frozenset(),
         limits: TransportLimits | None = None,
     ) -> None:
-        self._keys = key_pair_of(seed)
-        self.me: MemberId = self._keys.public_key.to_bytes()
+        key = SigningKey(seed)
+        self.me: MemberId = key.public
         self.addresses: tuple[str, ...] = ()
         self._listen = tuple(listen)
         self._admit = admit
         self._limits = limits or TransportLimits()
-        self._handshake = NoiseHandshake(self._keys)
+        self._handshake = NoiseHandshake(key)
         self._handshakes = Handshakes(self._limits.handshakes_max)
         self._strangers = StrangerGate()
         self._border = Border()
-        self._reception = Reception(self._keys, admit, open_protocols, self._border)
+        self._reception = Reception(self.me, admit, open_protocols, self._border)
         for protocol, handler in (handlers or {}).items():
             self.serve(protocol, handler)
         self._table = ConnectionTable(self.me, strangers_max=self._limits.strangers_max)

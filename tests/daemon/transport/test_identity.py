@@ -3,10 +3,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.crypto.rsa import create_new_key_pair as create_rsa_key_pair
 from libp2p.peer.id import ID
 
-from daemon.transport.identity import key_pair_of, member_of, peer_id_of
+from daemon.transport.identity import member_of, peer_id_of
 from protocol.errors import DecodeError
 from protocol.identity import SigningKey
 
@@ -16,8 +17,9 @@ seeds = st.binary(min_size=32, max_size=32)
 @given(seeds)
 def test_the_libp2p_key_of_a_seed_is_the_members(seed: bytes) -> None:
     public = SigningKey(seed).public
-    assert key_pair_of(seed).public_key.to_bytes() == public
-    assert peer_id_of(public) == ID.from_pubkey(key_pair_of(seed).public_key)
+    libp2p_key = create_new_key_pair(seed).public_key
+    assert libp2p_key.to_bytes() == public
+    assert peer_id_of(public) == ID.from_pubkey(libp2p_key)
     assert member_of(peer_id_of(public)) == public
 
 

@@ -9,21 +9,25 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from libp2p.abc import IRawConnection, ISecureConn
+from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.crypto.rsa import create_new_key_pair as create_rsa_key_pair
 from libp2p.crypto.x25519 import create_new_key_pair as create_x25519_key_pair
 from libp2p.network.connection.raw_connection import RawConnection
+from libp2p.security.noise.pb.noise_pb2 import NoiseHandshakePayload
 from libp2p.security.noise.transport import Transport as StockNoise
+from noise.connection import Keypair, NoiseConnection
 
 from daemon.transport.bytestream import BufferedStream
 from daemon.transport.errors import StreamClosed
-from daemon.transport.identity import key_pair_of, peer_id_of
-from daemon.transport.noise import PLAINTEXT_SIZE_MAX, NoiseHandshake, NoiseSession
-from protocol.errors import DecodeError
+from daemon.transport.identity import encode_public_key, peer_id_of
+from daemon.transport.noise import PLAINTEXT_SIZE_MAX, NoiseSession
+from daemon.transport.noise_handshake import NoiseHandshake
+from protocol.errors import DecodeError, ProtocolError
+from protocol.identity import SigningKey
 from tests.daemon.transport.pairs import MemoryStream, memory_pair
 from tests.daemon.transport.stock import as_closer
 
-DIALLER, LISTENER = key_pair_of(bytes([1]) * 32), key_pair_of(bytes([2]) * 32)
-DIALLER_ID = peer_id_of(DIALLER.public_key.to_bytes())
-LISTENER_ID = peer_id_of(LISTENER.public_key.to_bytes())
+DIALLER, LISTENER = SigningKey(bytes([1]) * 32), SigningKey(bytes([2]) * 32)
 
 
 @asynccontextmanager
@@ -37,7 +41,7 @@ async def sessions() -> AsyncIterator[tuple[NoiseSession, NoiseSession, MemorySt
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(accept)
-        dialled = await NoiseHandshake(DIALLER).dial(BufferedStream(left), LISTENER_ID)
+        dialled = await NoiseHandshake(DIALLER).dial(BufferedStream(left), LISTENER.public)
     yield dialled, found[0], left
 
 
@@ -50,8 +54,8 @@ async def receive_exactly(receive: Callable[[], Awaitable[bytes]], count: int) -
 
 async def test_each_side_learns_the_others_key() -> None:
     async with sessions() as (dialled, accepted, _):
-        assert dialled.peer == LISTENER_ID
-        assert accepted.peer == DIALLER_ID
+        assert dialled.member == LISTENER.public
+        assert accepted.member == DIALLER.public
 
 
 @settings(max_examples=20)
@@ -93,7 +97,7 @@ async def test_another_key_than_the_expected_one_is_refused() -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_accept_or_lose, BufferedStream(right))
         with pytest.raises(DecodeError, match="another member answers there"):
-            await NoiseHandshake(DIALLER).dial(BufferedStream(left), DIALLER_ID)
+            await NoiseHandshake(DIALLER).dial(BufferedStream(left), DIALLER.public)
         await left.send_eof()
 
 
@@ -106,11 +110,16 @@ async def _accept_or_lose(stream: BufferedStream) -> None:
 async def test_the_stock_session_understands_ours(is_dialler: bool) -> None:
     left, right = memory_pair()
     raw = cast(IRawConnection, RawConnection(as_closer(right), not is_dialler))
-    stock = StockNoise(LISTENER, create_x25519_key_pair().private_key)
+    keys = create_new_key_pair(bytes([2]) * 32)
+    stock = StockNoise(keys, create_x25519_key_pair().private_key)
     secured: list[ISecureConn] = []
 
     async def shake_hands() -> None:
-        side = stock.secure_inbound(raw) if is_dialler else stock.secure_outbound(raw, DIALLER_ID)
+        side = (
+            stock.secure_inbound(raw)
+            if is_dialler
+            else stock.secure_outbound(raw, peer_id_of(DIALLER.public))
+        )
         secured.append(await side)
 
     handshake = NoiseHandshake(DIALLER)
@@ -118,7 +127,7 @@ async def test_the_stock_session_understands_ours(is_dialler: bool) -> None:
         nursery.start_soon(shake_hands)
         stream = BufferedStream(left)
         ours = await (
-            handshake.dial(stream, LISTENER_ID) if is_dialler else handshake.accept(stream)
+            handshake.dial(stream, LISTENER.public) if is_dialler else handshake.accept(stream)
         )
     data = bytes(200_000)
     async with trio.open_nursery() as nursery:
@@ -141,15 +150,78 @@ def test_garbage_in_a_handshake_raises_nothing_but_a_decode_error(garbage: bytes
     trio.run(main)
 
 
-@given(st.binary(max_size=120))
-def test_garbage_in_the_last_message_of_a_handshake_is_a_decode_error(garbage: bytes) -> None:
+WEAK_KEY, SOME_KEY = bytes(32), bytes([9]) + bytes(31)
+
+
+@given(st.sampled_from([WEAK_KEY, SOME_KEY]), st.binary(max_size=120))
+def test_garbage_in_the_last_message_is_a_decode_error(first: bytes, garbage: bytes) -> None:
     async def main() -> None:
         ours, theirs = memory_pair()
-        first = bytes(32)
         for message in (first, garbage):
             await theirs.send_all(len(message).to_bytes(2, "big") + message)
         await theirs.send_eof()
-        with pytest.raises((DecodeError, StreamClosed)):
+        with pytest.raises(DecodeError):
             await NoiseHandshake(LISTENER).accept(BufferedStream(ours))
 
     trio.run(main)
+
+
+async def accept_payload(make: Callable[[bytes], bytes]) -> NoiseSession:
+    """Let a dialler finish the handshake with the payload that `make` makes of its static key."""
+    left, right = memory_pair()
+    sessions: list[NoiseSession] = []
+
+    async def dial() -> None:
+        noise = NoiseConnection.from_name(b"Noise_XX_25519_ChaChaPoly_SHA256")
+        noise.set_keypair_from_private_bytes(Keypair.STATIC, bytes([5]) * 32)
+        static_key = noise.noise_protocol.keypairs["s"].public_bytes
+        noise.set_as_initiator()
+        noise.start_handshake()
+        stream = BufferedStream(left)
+        first = bytes(noise.write_message())
+        await stream.send_all(len(first).to_bytes(2, "big") + first)
+        length = int.from_bytes(await stream.receive_exactly(2), "big")
+        noise.read_message(await stream.receive_exactly(length))
+        last = bytes(noise.write_message(make(static_key)))
+        await stream.send_all(len(last).to_bytes(2, "big") + last)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(dial)
+        sessions.append(await NoiseHandshake(LISTENER).accept(BufferedStream(right)))
+    return sessions[0]
+
+
+def payload(key: bytes, signature: bytes) -> bytes:
+    return NoiseHandshakePayload(identity_key=key, identity_sig=signature).SerializeToString()
+
+
+def proof(static_key: bytes) -> bytes:
+    return DIALLER.sign(b"noise-libp2p-static-key:" + static_key)
+
+
+async def test_a_payload_that_proves_its_key_is_taken() -> None:
+    key = encode_public_key(DIALLER.public)
+    session = await accept_payload(lambda static_key: payload(key, proof(static_key)))
+    assert session.member == DIALLER.public
+
+
+RSA_KEY = create_rsa_key_pair(1024).public_key.serialize()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda _: b"",
+        lambda _: b"\xff" * 40,
+        lambda _: payload(encode_public_key(DIALLER.public), proof(bytes(32))),
+        lambda static_key: payload(encode_public_key(LISTENER.public), proof(static_key)),
+        lambda static_key: payload(encode_public_key(DIALLER.public), proof(static_key)[:63]),
+        lambda static_key: payload(encode_public_key(DIALLER.public) + b"x", proof(static_key)),
+        lambda static_key: payload(RSA_KEY, proof(static_key)),
+    ],
+    ids=["empty", "no-protobuf", "replayed", "other-key", "short", "long-key", "rsa"],
+)
+async def test_a_payload_that_does_not_is_refused(make: Callable[[bytes], bytes]) -> None:
+    with pytest.raises(ExceptionGroup) as caught:
+        await accept_payload(make)
+    assert caught.group_contains(ProtocolError)

@@ -24,7 +24,8 @@ from libp2p.stream_muxer.yamux.yamux import Yamux
 from multiaddr import Multiaddr
 
 from daemon.transport import Stream, Transport
-from daemon.transport.identity import key_pair_of, peer_id_of
+from daemon.transport.identity import peer_id_of
+from protocol.identity import SigningKey
 from tests.system.attacks.victim import ECHO
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -61,7 +62,7 @@ class Victim:
 @asynccontextmanager
 async def victim() -> AsyncIterator[Victim]:
     """Start a victim to which the attacker and the honest peer are members."""
-    members = [key_pair_of(seed).public_key.to_bytes() for seed in (ATTACKER_SEED, HONEST_SEED)]
+    members = [SigningKey(seed).public for seed in (ATTACKER_SEED, HONEST_SEED)]
     command = [sys.executable, "-m", "tests.system.attacks.victim", *(it.hex() for it in members)]
     process = await trio.lowlevel.open_process(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
