@@ -1,4 +1,4 @@
-"""Whether we may notarize a proposal: what it stands on, its time, and its content (R3, B.6).
+"""Whether we may notarize a proposal: what it stands on, its time, and its content (R3).
 
 Three answers: it is fine; it never will be; or something must come first. What is decided here
 from signed facts and the chain is the same on every node; the clock may only delay our vote.
