@@ -70,7 +70,7 @@ def _not_final(facts: Facts) -> Problem | None:
     if len(reachable) >= facts.quorum:
         return None
     missing = [each for each in facts.authorities if each not in reachable]
-    waiting = f" {count_of(facts.events_waiting, 'event')} wait." if facts.events_waiting else ""
+    waiting = _waiting(facts.events_waiting) if facts.events_waiting else ""
     cause = (
         f"NOT FINAL  {len(reachable)} of {len(facts.authorities)} authorities reachable,"
         f" {facts.quorum} needed: missing {', '.join(map(_missing, missing))}.{waiting}"
@@ -108,6 +108,10 @@ def _overdue(facts: Facts) -> Problem | None:
 def count_of(count: int, thing: str) -> str:
     """Return a number and its noun, in the plural where that is due."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def _waiting(events: int) -> str:
+    return f" {count_of(events, 'event')} {'waits' if events == 1 else 'wait'}."
 
 
 def _missing(authority: AuthorityFacts) -> str:

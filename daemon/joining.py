@@ -306,6 +306,9 @@ def _refusal(answer: JoinRefused) -> DaemonError:
     reason = "".join(letter for letter in answer.reason if letter.isprintable())
     if answer.code in ("try-again", "not-final-in-time"):
         return SponsorFailed(f"the sponsor says: {reason}")
+    if answer.code == "name-taken":
+        next_step = "The ticket stays good: change `name` in config.toml, then join with it again."
+        return NotAdmitted(f"the sponsor says: {reason}", next_step)
     return NotAdmitted(f"the sponsor says: {reason}")
 
 

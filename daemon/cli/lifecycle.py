@@ -14,6 +14,7 @@ from daemon.cli.options import (
 )
 from daemon.cli.output import mark, show
 from daemon.cli.process import STOP_SECONDS_MAX, Started, start_daemon, stop_daemon
+from daemon.errors import DaemonError
 from daemon.home import Home
 
 timeout_option = click.option(
@@ -24,6 +25,13 @@ timeout_option = click.option(
     show_default=True,
     help="Seconds to wait for the end.",
 )
+
+
+class NoNode(DaemonError):
+    """The folder is no node's home."""
+
+    code = "no-node"
+    next_step = "Make one with `placet init`, or name another folder with --home."
 
 
 @click.command(epilog="Example: placet start --passphrase-file /run/credentials/placet")
@@ -90,6 +98,8 @@ def node_passphrase(home: Home, file: Path | None) -> str | None:
     """Return the passphrase of the node's keys, or None if they are not locked."""
     from daemon.keystore import KeyLocked, is_locked
 
+    if not home.config.exists():
+        raise NoNode(f"there is no node in {home.path}")
     if not is_locked(home.node_keys):
         return None
     passphrase = read_passphrase(file, prompt="Passphrase of the node's keys")

@@ -93,16 +93,19 @@ def _height(chain: dict[str, Any]) -> str:
 
 
 def _waiting(chain: dict[str, Any]) -> str:
-    if not chain["events_waiting"]:
+    count = chain["events_waiting"]
+    if not count:
         return ""
-    return paint(f"{chain['events_waiting']} events are not final yet", CAREFUL)
+    return paint(f"{count} {'event is' if count == 1 else 'events are'} not final yet", CAREFUL)
 
 
 def _authorities(found: dict[str, Any]) -> str:
     known = found["authorities"]
     reachable = sum(each["reachable"] for each in known)
-    names = ", ".join(_authority(each) for each in known)
-    return f"{reachable} of {len(known)} reachable, {found['network']['quorum']} needed: {names}"
+    text = f"{reachable} of {len(known)} reachable, {found['network']['quorum']} needed"
+    if reachable == len(known):
+        return text
+    return f"{text}: {', '.join(_authority(each) for each in known)}"
 
 
 def _authority(authority: dict[str, Any]) -> str:

@@ -1,0 +1,82 @@
+import re
+from dataclasses import replace
+
+from daemon.health import AuthorityFacts, Facts, find_problems
+
+SEEN = 1_800_000_000_000
+
+
+def authority(name: str, *, reachable: bool = True, seen: int | None = SEEN) -> AuthorityFacts:
+    failure = "" if reachable else "connection refused"
+    return AuthorityFacts(name, name == "me", reachable, seen, failure)
+
+
+WELL = Facts(
+    authorities=(authority("me", seen=None), *(authority(name) for name in ("b", "c", "d"))),
+    quorum=3,
+    height=12,
+    events_waiting=0,
+    votes=True,
+    voting_stopped="",
+    blocks_behind=0,
+    is_member=True,
+    reviews_overdue=0,
+)
+
+
+def codes(facts: Facts) -> list[str]:
+    return [problem.code for problem in find_problems(facts)]
+
+
+def test_a_node_that_is_well_has_no_problems() -> None:
+    assert codes(WELL) == []
+
+
+def test_one_authority_may_be_missing_and_nothing_is_wrong() -> None:
+    missing = (*WELL.authorities[:3], authority("d", reachable=False))
+    assert codes(replace(WELL, authorities=missing)) == []
+
+
+def test_with_too_few_authorities_the_missing_ones_are_named() -> None:
+    missing = (
+        *WELL.authorities[:2],
+        authority("lakeside", reachable=False),
+        authority("st-mary", reachable=False, seen=None),
+    )
+    [problem] = find_problems(replace(WELL, authorities=missing, events_waiting=12))
+    assert problem.code == "not-final"
+    shown = re.sub(r"\d\d:\d\d", "14:02", problem.cause)
+    assert shown == (
+        "NOT FINAL  2 of 4 authorities reachable, 3 needed: missing lakeside (last seen 14:02),"
+        " st-mary (never seen). 12 events wait."
+    )
+    assert "lakeside: connection refused" in problem.next_step
+
+
+def test_an_authority_that_stopped_voting_says_why_first() -> None:
+    missing = tuple(authority(name, reachable=False) for name in "bcd")
+    facts = replace(
+        WELL, voting_stopped="the disk is full", authorities=(WELL.authorities[0], *missing)
+    )
+    assert codes(facts) == ["voting-stopped", "not-final"]
+    assert "the disk is full" in find_problems(facts)[0].cause
+
+
+def test_whoever_does_not_vote_cannot_stop_voting() -> None:
+    assert codes(replace(WELL, votes=False, voting_stopped="the disk is full")) == []
+
+
+def test_a_node_that_was_removed_is_told() -> None:
+    assert codes(replace(WELL, is_member=False)) == ["not-a-member"]
+
+
+def test_a_new_node_has_not_read_about_itself_yet() -> None:
+    assert codes(replace(WELL, is_member=False, height=0)) == []
+    assert codes(replace(WELL, is_member=False, blocks_behind=3)) == ["behind"]
+
+
+def test_an_overdue_review_is_counted() -> None:
+    [problem] = find_problems(replace(WELL, reviews_overdue=1))
+    assert "1 emergency review of ours" in problem.cause
+    [problem] = find_problems(replace(WELL, reviews_overdue=2))
+    assert "2 emergency reviews of ours" in problem.cause
