@@ -15,6 +15,7 @@ Consensus", TCC 2023); the safety argument is in docs/protocol.md.
     pacemaker       when to be awake
     finality        finalized blocks in order
     retransmission  saying it again, and helping others
+    alarms          what timers do; questions: what is asked for; recovery: how it starts
     state, rounds, fetches, timing, electorate, log, report: what the rules know and use
 """
 

@@ -10,19 +10,17 @@ from typing import assert_never
 
 from protocol.blocks import Block, block_hash
 from protocol.consensus.admission import is_awaited, is_wanted, validate_message
+from protocol.consensus.alarms import fire
 from protocol.consensus.certificates import (
     count_vote,
-    enter,
     record_certificate,
     record_vote,
 )
-from protocol.consensus.electorate import EPOCH, electorate
-from protocol.consensus.fetches import Need
+from protocol.consensus.electorate import electorate
 from protocol.consensus.finality import adopt, hand_over
 from protocol.consensus.interface import (
     Application,
     BlocksSynced,
-    ConsensusTimer,
     Effect,
     EventsAdmitted,
     FinalizeBlocks,
@@ -36,25 +34,22 @@ from protocol.consensus.interface import (
     Persisted,
     Started,
     TimerFired,
-    TimerKind,
 )
 from protocol.consensus.log import LogRecord, OwnVote, Replay, replay
-from protocol.consensus.pacemaker import arm, disarm, reason
-from protocol.consensus.proposals import need_of
+from protocol.consensus.pacemaker import arm
+from protocol.consensus.questions import ask_for_missing
+from protocol.consensus.recovery import restart
 from protocol.consensus.report import Waiting, waiting
 from protocol.consensus.retransmission import (
-    beat,
     help_late_voter,
     help_leave,
     help_status,
     hurry,
-    retransmit,
     status,
 )
-from protocol.consensus.rounds import Round
-from protocol.consensus.state import Attempt, Gap, Peer, State
+from protocol.consensus.state import Attempt, Peer, State
 from protocol.consensus.timing import Timing
-from protocol.consensus.voting import finalizable, finalize, notarize, nullify, propose
+from protocol.consensus.voting import finalize, notarize, nullify, propose
 from protocol.genesis import Genesis
 from protocol.identity import MemberId, NetworkId, SigningKey, Verifier
 from protocol.messages import (
@@ -65,15 +60,13 @@ from protocol.messages import (
     Proposal,
     Status,
 )
-from protocol.votes import Certificate, Vote, VoteKind
+from protocol.votes import Certificate, Vote
 
 RULES = (hand_over, finalize, notarize, nullify, propose, arm)
 """In this order; after a rule has changed something, the first one is tried again."""
 
 CHANGES_PER_STEP_MAX = 10_000
 """Every rule signs or arms something only once, so a step ends. More is a mistake of ours."""
-
-NOTHING_KNOWN = Round()
 
 
 class Consensus:
@@ -128,9 +121,9 @@ class Consensus:
             return []
         self._record(input)
         self._advance()
-        self._fetch()
         if state.halted is not None:
             return [Halt(state.halted)]
+        ask_for_missing(state)
         # What is sent is on its way before anything is applied.
         effects = sorted(state.effects, key=lambda effect: isinstance(effect, FinalizeBlocks))
         state.effects = []
@@ -147,13 +140,14 @@ class Consensus:
     def _record(self, input: Input) -> None:
         match input:
             case Started():
-                self._start()
+                restart(self._state, self._replay)
+                self._replay = Replay()
             case MessageReceived(sender, message):
                 validate_message(self._state, sender, message)
                 self._hear(sender)
                 self._record_message(sender, message)
             case TimerFired(timer):
-                self._fire(timer)
+                fire(self._state, timer)
             case Persisted(records):
                 for record in records:
                     if isinstance(record, OwnVote):
@@ -169,34 +163,6 @@ class Consensus:
                 pass
             case _:
                 assert_never(input)
-
-    def _start(self) -> None:
-        """Count what the log holds as if it were said now; nothing of it is logged again."""
-        state, past = self._state, self._replay
-        assert state.view == 0, "a machine starts once"
-        self._replay = Replay()
-        enter(state, state.finalized_view + 1)
-        for block in past.blocks:
-            state.application.keep(block)
-        for block in past.proposals():
-            state.round(block.header.view).proposal = block
-        for vote in past.own_votes:
-            state.round(vote.view).signed[vote.kind] = vote.block
-        for certificate in past.certificates:
-            record_certificate(state, certificate)
-        state.unlogged.clear()
-        for vote in (*past.leader_votes, *past.own_votes):
-            count_vote(state, vote)
-        self._resume()
-
-    def _resume(self) -> None:
-        state = self._state
-        state.arrived_view = state.view
-        if state.view in state.rounds:
-            state.attempt.is_timed_out = VoteKind.NULLIFY in state.rounds[state.view].signed
-        state.broadcast(status(state))
-        first = state.timing.heartbeat * (state.electorate.size + state.electorate.me)
-        state.set_timer(TimerKind.HEARTBEAT, first // (2 * state.electorate.size))
 
     def _hear(self, sender: MemberId) -> None:
         state = self._state
@@ -249,99 +215,8 @@ class Consensus:
         ):
             state.send(sender, BlockSent(block))
 
-    def _fire(self, timer: ConsensusTimer) -> None:
-        """Act on a timer that is set; one that was cancelled on its way here means nothing."""
-        state = self._state
-        if state.timers.pop(timer, None) is None:
-            return
-        match timer.kind:
-            case TimerKind.LEADER | TimerKind.VIEW:
-                self._time_out(timer.kind)
-            case TimerKind.BATCH:
-                state.attempt.is_batch_over = True
-            case TimerKind.FLUSH:
-                self._flush()
-            case TimerKind.RETRANSMIT:
-                retransmit(state)
-            case TimerKind.HEARTBEAT:
-                beat(state)
-            case TimerKind.FETCH | TimerKind.CLOCK:
-                pass
-            case _:
-                assert_never(timer.kind)
-
-    def _time_out(self, kind: TimerKind) -> None:
-        state = self._state
-        if kind is TimerKind.LEADER and state.round(state.view).proposal is not None:
-            return
-        if reason(state) is None:
-            disarm(state)
-            state.broadcast(status(state))
-        else:
-            state.attempt.is_timed_out = True
-
-    def _flush(self) -> None:
-        """First ask for the certificate that is missing, and only then for another block."""
-        state = self._state
-        parent = state.parent(state.view)
-        if isinstance(parent, Gap):
-            state.set_timer(TimerKind.FLUSH, state.timing.flush)
-        elif parent.view == state.finalized_view:
-            return
-        elif state.attempt.has_asked_to_flush:
-            state.attempt.is_flush_due = True
-        else:
-            state.attempt.has_asked_to_flush = True
-            state.broadcast(status(state))
-            state.set_timer(TimerKind.FLUSH, state.timing.flush)
-
     def _advance(self) -> None:
         for _ in range(CHANGES_PER_STEP_MAX):
             if self._state.halted is not None or not any(rule(self._state) for rule in RULES):
                 return
         raise AssertionError("the rules never come to rest")
-
-    def _fetch(self) -> None:
-        """Ask for all that is missing, and come back when the next question is due."""
-        state = self._state
-        if state.halted is not None:
-            return
-        needs = list(self._needs())
-        now = state.now.monotonic
-        for question in state.fetches.ask(
-            needs,
-            others=state.electorate.others,
-            now=now,
-            wait=state.timing.fetch,
-            wait_max=state.timing.longest,
-        ):
-            state.send(state.electorate.member(question.signer), question.wanted)
-        due_at = state.fetches.next_due(needs)
-        if due_at is None:
-            state.cancel_timers(TimerKind.FETCH)
-        else:
-            state.set_timer(TimerKind.FETCH, due_at - now)
-
-    def _needs(self) -> Iterable[Need]:
-        """Yield what we lack: bodies to finalize, the way to the tip, what a proposal rests on."""
-        state = self._state
-        if state.finalization is not None:
-            missing = state.missing(state.finalization.block)
-            if missing is not None:
-                yield Need(BlockWanted(missing), state.finalization.signers)
-        for _, block in finalizable(state):
-            missing = state.missing(block)
-            if missing is not None:
-                yield Need(BlockWanted(missing))
-        parent = state.parent(state.view)
-        if isinstance(parent, Gap):
-            yield Need(CertificateWanted(EPOCH, parent.view), (state.leader,))
-        else:
-            missing = state.missing(parent.block)
-            if missing is not None:
-                yield Need(BlockWanted(missing))
-        known = state.rounds.get(state.view, NOTHING_KNOWN)
-        if known.proposal is not None and VoteKind.NOTARIZE not in known.signed:
-            need = need_of(state, known.proposal)
-            if need is not None:
-                yield need
