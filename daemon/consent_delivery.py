@@ -47,6 +47,9 @@ CONSENT_PROTOCOL = "/placet/consent/1"
 MESSAGE_SIZE_MAX = SEALED_TERMS_SIZE_MAX + EVENT_SIZE_MAX
 ANSWER_SECONDS_MAX = 10
 RETRY_SECONDS = 30
+RECIPIENTS_SECONDS_MAX = 3
+"""How long giving a consent waits for recipients that are slow; they get it later."""
+
 RECEIVERS_MAX = 64
 """How many recipients of one permit are told; the others may still ask without citing it."""
 
@@ -83,18 +86,15 @@ class ConsentDelivery:
         self._audits = audits
         self._verifier = verifier
         self._brought_by: dict[ConsentId, MemberId] = {}
-        self._wake = trio.Event()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Deliver what is undelivered, again and again, until cancelled."""
         task_status.started()
         while True:
-            self._wake = trio.Event()
             for consent, member in self._undelivered():
                 await self._deliver(consent, member)
             await self._drop_lost()
-            with trio.move_on_after(RETRY_SECONDS):
-                await self._wake.wait()
+            await trio.sleep(RETRY_SECONDS)
 
     async def give(self, given: SignedEvent, opening: TermsOpening) -> GivenConsent:
         """Put a patient's directive on the chain and its terms where they belong.
@@ -111,9 +111,8 @@ class ConsentDelivery:
         except InvalidEvent:
             await self._erase([terms.consent])
             raise
-        self._wake.set()
-        undelivered = tuple(who for consent, who in self._undelivered() if consent == terms.consent)
-        return GivenConsent(terms.consent, receipt, undelivered)
+        await self._tell_recipients(terms.consent)
+        return GivenConsent(terms.consent, receipt, self._waiting_for(terms.consent))
 
     async def serve(self, stream: Stream) -> None:
         """Answer one question of a member."""
@@ -140,6 +139,16 @@ class ConsentDelivery:
                 with trio.fail_after(ANSWER_SECONDS_MAX):
                     answers.append(decode(await stream.receive(), AuditSent))
         return answers
+
+    async def _tell_recipients(self, consent: ConsentId) -> None:
+        """Deliver to all at once; whoever takes too long gets the terms later."""
+        with trio.move_on_after(RECIPIENTS_SECONDS_MAX):
+            async with trio.open_nursery() as nursery:
+                for member in self._waiting_for(consent):
+                    nursery.start_soon(self._deliver, consent, member)
+
+    def _waiting_for(self, consent: ConsentId) -> tuple[MemberId, ...]:
+        return tuple(member for each, member in self._undelivered() if each == consent)
 
     async def _take_in(self, sender: MemberId, sent: TermsSent) -> DeliveryAnswer:
         """Keep what a member brings, if it concerns us and the patient signed it."""

@@ -28,8 +28,6 @@ async def test_custodian_and_recipient_learn_of_a_permit_given_elsewhere(
 ) -> None:
     record = await add(town, tmp_path)
     terms = await town.give(at=town.pharmacy)
-    await until(lambda: known(town.clinic))
-
     active = [(terms.consent, Standing.ACTIVE)]
     assert known(town.hospital) == known(town.clinic) == active
     [grant] = town.clinic.librarian.consents.grants()
