@@ -78,15 +78,18 @@ class Swarm:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Dial, reconnect and send until cancelled."""
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            nursery.start_soon(self._links.run)
-            nursery.start_soon(self._follow_connections)
-            task_status.started()
-            while True:
-                for member in self._wanted().keys() - {self._me}:
-                    self._tend(member)
-                await trio.sleep(TICK_SECONDS)
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                nursery.start_soon(self._links.run)
+                nursery.start_soon(self._follow_connections)
+                task_status.started()
+                while True:
+                    for member in self._wanted().keys() - {self._me}:
+                        self._tend(member)
+                    await trio.sleep(TICK_SECONDS)
+        finally:
+            self._nursery = None
 
     def send(self, member: MemberId, frame: bytes, *, urgent: bool) -> bool:
         """Queue a frame, without waiting; say whether it will be sent if the link lasts."""
@@ -187,7 +190,7 @@ class Swarm:
     async def _receive(self, stream: Stream) -> None:
         """Take in what a neighbour sends, as fast as the node takes it from the inbox."""
         if self._nursery is None:
-            raise Unreachable("the node is still starting")
+            raise Unreachable("the node is starting or stopping")
         neighbour = self._tend(stream.member)
         previous, neighbour.inbound = neighbour.inbound, stream
         if previous is not None:

@@ -8,7 +8,7 @@ stream or connection; one that nobody expected restarts everything, and is logge
 """
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
@@ -57,6 +57,14 @@ class TransportLimits:
     handshakes_max: int = 128
 
 
+@dataclass(slots=True, eq=False)
+class _Dial:
+    """A dial under way. It is given up when the member with the lower id reaches us first."""
+
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    ended: trio.Event = field(default_factory=trio.Event)
+
+
 class Transport:
     """Connections to members by their id. Everything but `run` needs `run` to be running."""
 
@@ -85,7 +93,7 @@ class Transport:
             self.serve(protocol, handler)
         self._table = ConnectionTable(self.me, strangers_max=self._limits.strangers_max)
         self._changes = News[Change]()
-        self._dialling: dict[MemberId, trio.Event] = {}
+        self._dials: dict[MemberId, _Dial] = {}
         self._nursery: trio.Nursery | None = None
 
     @property
@@ -122,15 +130,17 @@ class Transport:
         """Be connected to `member`; raise `Unreachable`, which says why for each address."""
         assert member != self.me, "nobody dials itself"
         await trio.lowlevel.checkpoint()
-        while (dialling := self._dialling.get(member)) is not None:
-            await dialling.wait()
+        while (other := self._dials.get(member)) is not None:
+            await other.ended.wait()
         if self._table.get(member) is not None:
             return
-        self._dialling[member] = trio.Event()
+        dial = self._dials[member] = _Dial()
         try:
-            await self._dial(member, addresses)
+            with dial.scope:
+                await self._dial(member, addresses)
         finally:
-            self._dialling.pop(member).set()
+            del self._dials[member]
+            dial.ended.set()
 
     async def open_stream(self, member: MemberId, protocol: str) -> Stream:
         """Return a new stream to a connected member; raise `Unreachable`."""
@@ -206,6 +216,8 @@ class Transport:
             elif not self._strangers.admits(host):
                 raise LimitExceeded("too many strangers connect from one address")
             self._register(connection)
+            if connection.member in self._dials and connection.member < self.me:
+                self._dials[connection.member].scope.cancel()
             await self._carry(connection)
 
     def _register(self, connection: Connection) -> trio.Nursery:

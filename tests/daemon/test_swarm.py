@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from daemon.neighbour import LinkUp
+from daemon.outbox import BYTES_MAX
 from daemon.swarm import Swarm
 from daemon.transport import Transport
 from protocol.identity import MemberId
@@ -132,3 +133,30 @@ async def test_a_report_says_in_words_why_a_member_is_not_reached() -> None:
             return next((it.failure or "" for it in one.swarm.report() if it.member == absent), "")
 
         await until(lambda: "connection refused" in failure() and "is not like" in failure())
+
+
+async def test_a_neighbour_that_does_not_read_costs_bounded_memory_and_loses_no_vote() -> None:
+    network = Network()
+    async with network.node(1) as one, network.node(2) as two:
+        await until(lambda: one.is_linked(two.me))
+        frame = bytes(64 * 1024)
+        for _ in range(2 * BYTES_MAX // len(frame)):
+            assert one.swarm.send(two.me, frame, urgent=False)
+        (report,) = one.swarm.report()
+        assert report.frames_dropped >= BYTES_MAX // len(frame)
+        assert one.swarm.send(two.me, b"vote", urgent=True)
+
+        received = 0
+        with trio.fail_after(SECONDS_MAX):
+            while (await two.swarm.inbox.receive())[1] != b"vote":
+                received += 1
+        assert received < BYTES_MAX // len(frame) // 2, "the vote has overtaken the rest"
+
+
+async def test_a_member_that_nobody_wants_any_more_is_left_alone() -> None:
+    network = Network()
+    async with network.node(1) as one, network.node(2) as two:
+        await until(lambda: one.is_linked(two.me))
+        network.addresses.clear()
+        await one.transport.disconnect(two.me)
+        await until(lambda: one.swarm.report() == () and two.swarm.report() == ())
