@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from daemon.home import Home
 COMMAND_SECONDS_MAX = 60
 WAIT_SECONDS_MAX = 30
 PAUSE_SECONDS = 0.1
+NODES_MAX = 16
 TEXT_WIDTH = 88
 """Where the column with the times begins."""
 
@@ -100,8 +102,9 @@ class Stage:
     def stop_all(self) -> float:
         """Stop every node that runs, and return how many seconds it took."""
         started = time.perf_counter()
-        for name in self.running():
-            self.placet("stop", home=name)
+        with ThreadPoolExecutor(NODES_MAX) as pool:
+            for done in [pool.submit(self.placet, "stop", home=name) for name in self.running()]:
+                done.result()
         return time.perf_counter() - started
 
     def check(self, claim: bool, text: str, seconds: float | None = None) -> None:
