@@ -133,11 +133,13 @@ def mutant(name: str) -> Iterator[None]:
         campaign._worlds.clear()
 
 
-def caught(name: str, seeds: range) -> list[str]:
+def caught(name: str, seeds: range, *, at_most: int | None = None) -> list[str]:
     """Return what the checks said about the mutant, once for each seed that caught it."""
-    found = []
+    found: list[str] = []
     with mutant(name):
         for seed in seeds:
+            if len(found) == at_most:
+                break
             try:
                 campaign.run_seed(seed)
             except Exception as error:  # A crash is as good as a broken property.

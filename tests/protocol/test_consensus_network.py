@@ -15,7 +15,8 @@ from tests.protocol.scene import scene
 
 SAMPLE = range(100)
 SOAK = range(100, 3_100)
-MUTANT_SEEDS = range(60)
+MUTANT_SEEDS = range(3_000)
+"""The rarest is caught in one of some hundred runs."""
 
 TRACE = """
 from tests.protocol.campaign import run_seed
@@ -54,7 +55,7 @@ def test_a_seed_gives_the_same_trace_in_every_process() -> None:
 
 @pytest.mark.parametrize("name", ["send before sync", "finalize after nullify"])
 def test_a_broken_rule_is_caught(name: str) -> None:
-    assert mutants.caught(name, range(5))
+    assert mutants.caught(name, range(5), at_most=1)
 
 
 @pytest.mark.soak
@@ -67,7 +68,7 @@ def test_many_more_seeds(first: int) -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("name", mutants.MUTANTS)
 def test_every_broken_rule_is_caught(name: str) -> None:
-    assert mutants.caught(name, MUTANT_SEEDS)
+    assert mutants.caught(name, MUTANT_SEEDS, at_most=1)
 
 
 @pytest.mark.parametrize("size", [25, pytest.param(100, marks=pytest.mark.soak)])
