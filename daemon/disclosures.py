@@ -60,7 +60,7 @@ class Disclosures:
             )
         except (ProtocolError, DaemonError) as error:
             log.info("disclosure-not-final", event_id=short(effect.disclosure), code=error.code)
-        return self._result(effect.disclosure)
+        return self._result(effect.disclosure, is_pending=True)
 
     async def _submit_once(self, effect: SubmitDisclosure) -> DisclosureFinal | DisclosureFailed:
         signed = self._sign(effect)
@@ -82,6 +82,7 @@ class Disclosures:
         except DaemonError as error:
             # It may still become final: the release waits for the same request to come again.
             log.warning("disclosure-not-final", event_id=short(identifier), code=error.code)
+            return self._result(identifier, is_pending=True)
         return self._result(identifier)
 
     def _sign(self, effect: SubmitDisclosure) -> SignedEvent:
@@ -90,6 +91,10 @@ class Disclosures:
         event = Event(valid_until=effect.valid_until, body=body)
         return sign_event(event, self._node.network, self._node.keys.signing)
 
-    def _result(self, disclosure: EventId) -> DisclosureFinal | DisclosureFailed:
+    def _result(
+        self, disclosure: EventId, *, is_pending: bool = False
+    ) -> DisclosureFinal | DisclosureFailed:
         found = find_event(self._node.store, disclosure)
-        return DisclosureFailed() if found is None else DisclosureFinal(disclosure, found[1])
+        if found is None:
+            return DisclosureFailed(is_pending=is_pending)
+        return DisclosureFinal(disclosure, found[1])

@@ -237,7 +237,7 @@ class RecordFetch:
             case Ending.REFUSED:
                 raise AccessRefused("The custodian refused, or there is nothing to fetch.")
             case Ending.NOT_FINAL:
-                raise DisclosureNotFinal("The disclosure is not final on this node.")
+                raise DisclosureNotFinal("The disclosure did not become final in time.")
             case Ending.NOT_CONSIDERED:
                 assert conclude.answer is not None
                 raise self._not_considered(conclude.answer)

@@ -3,7 +3,7 @@
     requester                     custodian
     SignedRequest             ->
                                   (decides; logs the disclosure; waits until it is final)
-                              <-  Granted, or Refused (or NotConsidered, at once)
+                              <-  Granted, or Refused (or NotConsidered, at once; or NotLogged)
     ChunksWanted              ->
                               <-  ChunksSent, as many as it takes
     Acknowledged              ->
@@ -66,6 +66,10 @@ class NotConsidered(Message, frozen=True, tag="not-considered"):
     custodian_time: Timestamp
 
 
+class NotLogged(Message, frozen=True, tag="not-logged"):
+    """Granted, but the disclosure did not become final in time. The same request may come again."""
+
+
 class Granted(Message, frozen=True, tag="granted"):
     """The keys, and the disclosure that logged that they were handed over."""
 
@@ -102,7 +106,7 @@ class Acknowledged(Message, frozen=True, tag="acknowledged"):
 
 
 RequesterMessage = SignedRequest | ChunksWanted | Acknowledged
-CustodianMessage = Refused | NotConsidered | Granted | ChunksSent
+CustodianMessage = Refused | NotConsidered | NotLogged | Granted | ChunksSent
 
 
 class UnexpectedMessage(ProtocolError):

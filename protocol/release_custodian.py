@@ -31,6 +31,7 @@ from protocol.release import (
     ChunksWanted,
     Granted,
     NotConsidered,
+    NotLogged,
     Unconsidered,
     UnexpectedMessage,
     build_disclosure,
@@ -111,8 +112,8 @@ class CustodianExchange:
                 effects = self._submit(release)
             case DisclosureFinal(disclosure, timestamp):
                 effects = self._look_again(disclosure, timestamp)
-            case DisclosureFailed():
-                effects = self._refuse(now)
+            case DisclosureFailed(is_pending):
+                effects = self._fail(now, is_pending=is_pending)
             case ChunksRequested(wanted):
                 effects = self._send_chunks(wanted)
             case ReceiptReceived(acknowledged):
@@ -213,6 +214,12 @@ class CustodianExchange:
         validate_acknowledgement(acknowledged, self._network, self._requester.id, self._verifier)
         self.phase = Phase.OVER
         return [KeepReceipt(acknowledged)]
+
+    def _fail(self, now: Timestamp, *, is_pending: bool) -> list[Effect]:
+        if not is_pending:
+            return self._refuse(now)
+        self.phase = Phase.OVER
+        return [TurnAway(NotLogged())]
 
     def _refuse(self, now: Timestamp) -> list[Effect]:
         self.phase = Phase.OVER

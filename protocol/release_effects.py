@@ -9,7 +9,7 @@ from protocol.events import Basis, Commitment, Disclosure, EventId
 from protocol.genesis import Member
 from protocol.identity import SubjectId
 from protocol.record import Manifest, RecordId
-from protocol.release import Acknowledged, ChunksWanted, Granted, NotConsidered
+from protocol.release import Acknowledged, ChunksWanted, Granted, NotConsidered, NotLogged
 from protocol.request import SignedRequest
 
 
@@ -58,7 +58,9 @@ class DisclosureFinal:
 
 @dataclass(frozen=True, slots=True)
 class DisclosureFailed:
-    """The network did not accept the disclosure, or not in time."""
+    """The network did not accept the disclosure, or not in time: then it still may."""
+
+    is_pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +144,9 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class TurnAway:
-    """Say at once that the request was not looked at, and end the exchange."""
+    """Say at once why there is no answer now, and end the exchange."""
 
-    answer: NotConsidered
+    answer: NotConsidered | NotLogged
 
 
 @dataclass(frozen=True, slots=True)

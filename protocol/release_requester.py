@@ -26,6 +26,7 @@ from protocol.release import (
     CustodianMessage,
     Granted,
     NotConsidered,
+    NotLogged,
     Refused,
     UnexpectedMessage,
     sign_acknowledgement,
@@ -172,6 +173,8 @@ class RequesterExchange:
                 return self._conclude(Conclude(Ending.REFUSED))
             case NotConsidered():
                 return self._conclude(Conclude(Ending.NOT_CONSIDERED, answer=answer))
+            case NotLogged():
+                return self._conclude(Conclude(Ending.NOT_FINAL))
             case ChunksSent():
                 raise UnexpectedMessage("the custodian sent chunks before their key")
             case Granted():

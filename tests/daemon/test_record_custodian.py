@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 import trio
 
+from daemon.places import NoPlace
 from daemon.record_custodian import RECORD_PROTOCOL
 from daemon.transport import Stream, StreamClosed
 from protocol.codec import decode, encode
+from protocol.events import SignedEvent
 from protocol.release import (
     REFUSAL,
     Acknowledged,
@@ -16,11 +18,12 @@ from protocol.release import (
     CustodianMessage,
     Granted,
     NotConsidered,
+    NotLogged,
     Refused,
     Unconsidered,
 )
 from protocol.request import SignedRequest
-from tests.daemon.librarian_steps import add, disclosures, order
+from tests.daemon.librarian_steps import add, disclosures, fetch, order
 from tests.daemon.town import Town
 
 
@@ -158,3 +161,44 @@ async def test_what_the_custodian_cannot_read_is_refused_like_anything_else(
     await trio.Path(manifest).write_bytes(b"x" * 100)
     assert await hear(await ask(town, request(town))) == Refused()
     assert disclosures(town) == []
+
+
+async def test_a_release_outlives_a_restart(town: Town, tmp_path: Path) -> None:
+    await add(town, tmp_path)
+    await town.give()
+    signed = request(town)
+    first = await hear(await ask(town, signed))
+    await town.restart(town.hospital)
+    assert await hear(await ask(town, signed)) == first
+    assert len(disclosures(town)) == 1
+
+
+async def test_a_disclosure_that_becomes_final_late_is_handed_over_later(
+    town: Town, tmp_path: Path
+) -> None:
+    await add(town, tmp_path)
+    await town.give()
+    signed = request(town)
+
+    def hold(event: SignedEvent) -> None:
+        town.on_submit = lambda _: None
+        held.append(event)
+        raise NoPlace("Nobody votes.")
+
+    held: list[SignedEvent] = []
+    town.on_submit = hold
+    assert await hear(await ask(town, signed)) == NotLogged()
+    town.add_block(held[0])
+    assert isinstance(await hear(await ask(town, signed)), Granted)
+    assert len(disclosures(town)) == 1
+
+
+async def test_a_stream_that_breaks_before_the_keys_costs_no_second_disclosure(
+    town: Town, tmp_path: Path
+) -> None:
+    record = await add(town, tmp_path)
+    await town.give()
+    town.lives, opened = [500], town.streams_opened
+    assert set(await fetch(town.clinic, order(town), tmp_path)) == {record}
+    assert len(disclosures(town)) == 1
+    assert town.streams_opened == opened + 2

@@ -186,6 +186,11 @@ class Town:
             node.receipts.stored([node.store.head], [(receipt.event, receipt.height)])
         return receipt
 
+    async def restart(self, node: TownNode) -> None:
+        """Give the node a new librarian, which knows no more than the disk does."""
+        node.librarian = Librarian(node, node.receipts)
+        await self._nursery.start(node.librarian.run)
+
     def pass_second(self) -> None:
         """Make an empty block, a second after the one before."""
         self._chain.add([])

@@ -20,6 +20,7 @@ from protocol.release import (
     ChunksWanted,
     CustodianMessage,
     NotConsidered,
+    NotLogged,
     Refused,
     RequesterMessage,
     Unconsidered,
@@ -37,6 +38,7 @@ CHUNK = bytes(SEALED_CHUNK_SIZE)
     "message",
     [
         Refused(),
+        NotLogged(),
         NotConsidered(Unconsidered.BUSY, NOON),
         ChunksSent(7, (b"one", b"two")),
         ChunksSent(0, (CHUNK,) * CHUNKS_PER_ANSWER_MAX),

@@ -15,6 +15,7 @@ from protocol.release import (
     ChunksWanted,
     Granted,
     NotConsidered,
+    NotLogged,
     Unconsidered,
     UnexpectedMessage,
     sign_acknowledgement,
@@ -150,6 +151,13 @@ def test_an_erased_record_is_not_handed_over() -> None:
 def test_what_the_network_does_not_accept_is_not_handed_over() -> None:
     exchange = submitted(permit(1)).exchange
     assert exchange.step(NOON + 330, DisclosureFailed()) == [Refuse(REFUSAL_QUANTUM - 130)]
+
+
+def test_what_is_not_final_in_time_may_be_asked_for_again() -> None:
+    exchange = submitted(permit(1)).exchange
+    effects = exchange.step(NOON + 30_000, DisclosureFailed(is_pending=True))
+    assert effects == [TurnAway(NotLogged())]
+    assert exchange.phase == Phase.OVER
 
 
 def test_restricted_missing_and_unknown_are_one_refusal() -> None:

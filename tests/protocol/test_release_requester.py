@@ -14,6 +14,7 @@ from protocol.release import (
     ChunksSent,
     Granted,
     NotConsidered,
+    NotLogged,
     Refused,
     Unconsidered,
     UnexpectedMessage,
@@ -110,6 +111,7 @@ def test_records_are_fetched_after_the_disclosure_is_found_and_signed_for_when_w
     ("answer", "conclude"),
     [
         (Refused(), Conclude(Ending.REFUSED)),
+        (NotLogged(), Conclude(Ending.NOT_FINAL)),
         (
             NotConsidered(Unconsidered.BUSY, NOON),
             Conclude(Ending.NOT_CONSIDERED, answer=NotConsidered(Unconsidered.BUSY, NOON)),
