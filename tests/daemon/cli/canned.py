@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import structlog
 import trio
 
 from daemon.control import Call, Control, Method
@@ -57,10 +58,11 @@ def canned_node(home: Home, answers: Mapping[str, Any]) -> Iterator[Canned]:
                 ready.set()
 
     thread = threading.Thread(target=lambda: trio.run(serve))
-    thread.start()
-    try:
-        assert ready.wait(READY_SECONDS_MAX)
-        yield canned
-    finally:
-        tokens[0].run_sync_soon(stop.cancel)
-        thread.join(READY_SECONDS_MAX)
+    with structlog.testing.capture_logs():  # They would be printed among the command's output.
+        thread.start()
+        try:
+            assert ready.wait(READY_SECONDS_MAX)
+            yield canned
+        finally:
+            tokens[0].run_sync_soon(stop.cancel)
+            thread.join(READY_SECONDS_MAX)
