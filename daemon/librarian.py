@@ -7,6 +7,7 @@ What all of them need of the node is in `librarian_node`.
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -51,6 +52,15 @@ ERASED_LIFETIME = 86_400_000
 """How long the event that logs an erasure may wait for a block, in milliseconds."""
 
 log = structlog.get_logger("librarian")
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What opens the commitment in an `Erased` event: the records that were destroyed."""
+
+    receipt: Receipt
+    salt: bytes
+    records: tuple[RecordId, ...]
 
 
 class Librarian:
@@ -143,19 +153,20 @@ class Librarian:
             entries = await self._entries_elsewhere(entry.custodian, question)
         return await trio.to_thread.run_sync(patient_audit, self._node.store, subject, entries)
 
-    async def erase(self, subject: SubjectId) -> Receipt:
+    async def erase(self, subject: SubjectId) -> Erasure:
         """Destroy all that we have about a subject, and log that we did. Raises `DaemonError`.
 
         What the chain says stays, and means nothing any more. Copies that were fetched by others
-        stay with them.
+        stay with them. The result is the patient's: nothing of it is kept here.
         """
         salt = secrets.token_bytes(32)
         erased = await trio.to_thread.run_sync(self._erase_all, subject)
         body = Erased(self._node.me, commit("erased", salt, encode((subject, erased))))
         event = Event(self._node.now() + ERASED_LIFETIME, body)
-        return await self._node.submit(
+        receipt = await self._node.submit(
             sign_event(event, self._node.network, self._node.keys.signing)
         )
+        return Erasure(receipt, salt, erased)
 
     def _erase_all(self, subject: SubjectId) -> tuple[RecordId, ...]:
         """Destroy keys first: what is left after a crash is not readable."""

@@ -7,6 +7,7 @@ import pytest
 
 from daemon.fetch_errors import AccessRefused, CustodianUnreachable
 from protocol.audit_question import QUESTION_LIFETIME, AuditWanted, sign_audit_question
+from protocol.codec import commit, encode
 from protocol.events import Erased
 from protocol.identity import SigningKey
 from tests.daemon.librarian_steps import JUSTIFICATION, add, emergency, fetch, order, until
@@ -65,9 +66,12 @@ async def test_what_is_erased_is_gone_and_logged(town: Town, tmp_path: Path) -> 
     await add(town, tmp_path)
     await town.give()
     await fetch(town.clinic, order(town), tmp_path)
-    await town.hospital.librarian.erase(SUBJECT)
+    erasure = await town.hospital.librarian.erase(SUBJECT)
 
-    assert isinstance(town.events[-1].event.body, Erased)
+    body = town.events[-1].event.body
+    assert isinstance(body, Erased)
+    assert body.what == commit("erased", erasure.salt, encode((SUBJECT, erasure.records)))
+    assert len(erasure.records) == 1
     assert town.hospital.vault.record_ids() == town.hospital.vault.consent_ids() == ()
     assert town.hospital.librarian.shelf.list(SUBJECT) == []
     audit = await town.hospital.librarian.audit(SUBJECT)
