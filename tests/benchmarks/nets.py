@@ -39,7 +39,7 @@ class Net:
         return self.folder / name
 
     def status(self, name: str) -> Any:
-        return placet("status", "--home", str(self.home(name)))
+        return placet("status", "--home", str(self.home(name)), check=False)
 
     def targets(self, names: tuple[str, ...]) -> list[Target]:
         """Return where to submit events."""
