@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from daemon.crc32c import crc32c, prefix_checksums, unmask
 from daemon.snappy import decompress, read_varint
+from daemon.store_manifest import live_tables
 
 LOG_BLOCK_SIZE = 32 * 1024
 LOG_HEADER_SIZE = 7
@@ -65,7 +66,15 @@ class _Handle(NamedTuple):
 def check_files(folder: Path) -> Iterator[Damage]:
     """Yield the damage in all files of a LevelDB that nobody uses, at most one for each file."""
     yield from check_logs(folder)
-    yield from check_tables(folder, [path.name for path in sorted(folder.glob("*.ldb"))])
+    yield from check_tables(folder, _tables(folder))
+
+
+def _tables(folder: Path) -> list[str]:
+    """Return the tables of the store; all that are there, if its manifest does not tell."""
+    try:
+        return live_tables(folder)
+    except (ValueError, IndexError, OSError):
+        return [path.name for path in sorted(folder.glob("*.ldb"))]
 
 
 def check_logs(folder: Path) -> Iterator[Damage]:
