@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from daemon.dishonesty import disclose_regardless
 from protocol.consent import NoActiveConsent
 from protocol.events import ConsentBasis, SignedEvent
+from tests.daemon.dishonest_custodian import disclose_regardless
 from tests.daemon.librarian_steps import add, disclosures, order
 from tests.daemon.town import Town
 

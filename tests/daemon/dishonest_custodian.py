@@ -1,8 +1,7 @@
-"""What a custodian would do that ignores its patients: for demonstrations and tests.
+"""What a custodian would do that ignores its patients.
 
-Nothing in a node calls this by itself. It shows that the rule "withdrawn means withdrawn" does not
-rest on the custodian's good will: the event is well formed and well signed, and every other node
-refuses it all the same.
+"Withdrawn means withdrawn" does not rest on the custodian's good will: the event is well formed and
+well signed, and every other node refuses it all the same.
 """
 
 from msgspec.structs import replace
