@@ -139,6 +139,11 @@ class Daemon:
         return [each.member for each in self.genesis.authorities].index(self.id)
 
     @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    @property
     def is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
@@ -160,7 +165,7 @@ class Daemon:
         assert self.process is not None
         assert self.process.poll() is None, f"{self.name} ended: {self.last_words()}"
         try:
-            return bool(self.status()["node"]["pid"] == self.process.pid)
+            return bool(self.status()["node"]["pid"] == self.pid)
         except (NodeNotRunning, NodeSilent):
             return False
 
@@ -228,8 +233,7 @@ class Daemon:
             self.process.wait()
 
     def signal(self, number: signal.Signals) -> None:
-        assert self.process is not None
-        os.kill(self.process.pid, number)
+        os.kill(self.pid, number)
 
     @property
     def _output(self) -> Path:

@@ -1,4 +1,4 @@
-"""Authorities that stop for a while, as virtual machines do: nothing is lost, and status says so."""
+"""Authorities that stand still for a while, as virtual machines do: nothing is lost."""
 
 import time
 from collections.abc import Iterator
