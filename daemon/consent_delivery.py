@@ -125,7 +125,12 @@ class ConsentDelivery:
                 with trio.fail_after(ANSWER_SECONDS_MAX):
                     await stream.send(encode(answer))
             case AuditWanted():
-                await self._show_audit(stream, question)
+                try:
+                    await self._show_audit(stream, question)
+                except DaemonError as error:
+                    log.error("audit-not-shown", code=error.code, next_step=error.next_step)
+                    await stream.reset()
+                    return
         await stream.close()
 
     async def ask_audit(self, custodian: MemberId, wanted: AuditWanted) -> list[AuditSent]:

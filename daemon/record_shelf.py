@@ -6,6 +6,7 @@ vault holds.
 """
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from daemon.librarian_node import LibrarianNode
 from daemon.receipts import Receipt
 from daemon.record_batches import RecordBatches
 from daemon.tables import RECORDS, RecordEntry, put_record, records_of
+from daemon.vault_errors import RecordDamaged, RecordUnknown
 from protocol.identity import SubjectId
 from protocol.record import Description, Manifest, RecordId
 from protocol.state import subject_entry
@@ -78,11 +80,17 @@ class RecordShelf:
         return Added(manifest, await self._batches.commit(manifest, seconds=seconds))
 
     def list(self, subject: SubjectId | None = None) -> list[Manifest]:
-        """Return what is known about all records here, or all of one subject. Blocks."""
+        """Return what is known about all records here, or all of one subject. Blocks.
+
+        Damaged ones are left out: `Vault.verify` names them.
+        """
         if subject is None:
             return list(self._node.vault.manifests())
-        entries = records_of(self._node.store, subject)
-        return [self._node.vault.manifest(entry.record) for entry in entries]
+        found = []
+        for entry in records_of(self._node.store, subject):
+            with suppress(RecordDamaged, RecordUnknown):
+                found.append(self._node.vault.manifest(entry.record))
+        return found
 
     def show(self, record: RecordId) -> Manifest:
         """Return what is known about one record. Raises `RecordUnknown` or `RecordDamaged`."""

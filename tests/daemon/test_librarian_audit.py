@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from daemon.audits import AuditDamaged
 from daemon.fetch_errors import AccessRefused, CustodianUnreachable
 from protocol.audit_question import QUESTION_LIFETIME, AuditWanted, sign_audit_question
 from protocol.codec import commit, encode
@@ -12,6 +13,7 @@ from protocol.events import Erased
 from protocol.identity import SigningKey
 from tests.daemon.librarian_steps import JUSTIFICATION, add, emergency, fetch, order, until
 from tests.daemon.town import PATIENT, SUBJECT, Town, TownNode
+from tests.daemon.vaults import flip
 
 
 async def test_a_patient_sees_every_access_and_what_it_was_for(town: Town, tmp_path: Path) -> None:
@@ -79,3 +81,24 @@ async def test_what_is_erased_is_gone_and_logged(town: Town, tmp_path: Path) -> 
     assert [access.request for access in audit.accesses] == [None]
     with pytest.raises(AccessRefused):
         await fetch(town.pharmacy, emergency(town), tmp_path)
+
+
+async def test_a_damaged_audit_is_the_custodians_trouble(town: Town, tmp_path: Path) -> None:
+    await add(town, tmp_path)
+    await fetch(town.pharmacy, emergency(town), tmp_path)
+    [file] = (tmp_path / "hospital" / "audit").iterdir()
+    flip(file, 60)
+    with pytest.raises(AuditDamaged):
+        await town.hospital.librarian.audit(SUBJECT)
+    with pytest.raises(CustodianUnreachable):
+        await town.clinic.librarian.audit(SUBJECT, audit_question(town.clinic, PATIENT))
+    assert town.blamed == []
+
+
+async def test_a_damaged_record_hides_no_other(town: Town, tmp_path: Path) -> None:
+    damaged, good = await add(town, tmp_path), await add(town, tmp_path)
+    flip(tmp_path / "hospital" / "vault" / "records" / damaged.hex() / "manifest", 40)
+    town.hospital.vault._manifests.clear()
+    for subject in (SUBJECT, None):
+        assert [each.id for each in town.hospital.librarian.shelf.list(subject)] == [good]
+    assert set(await fetch(town.pharmacy, emergency(town), tmp_path)) == {good}
