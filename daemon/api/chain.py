@@ -67,15 +67,21 @@ async def tail(running: Running, call: Call) -> Json:
     kind = call.text("kind", "")
     count = min(call.integer("count", 20), EVENTS_LISTED_MAX)
     if not call.flag("follow"):
-        return await trio.to_thread.run_sync(_newest, running, kind, count)
-    await _follow(running, call, kind)
+        height = running.node.store.height
+        return await trio.to_thread.run_sync(_newest, running, kind, count, height)
+    await _follow(running, call, kind, count)
     return None
 
 
-async def _follow(running: Running, call: Call, kind: str) -> None:
-    """Give events from `after` on, or from now on, as they become final."""
-    store = running.node.store
-    after = call.integer("after", store.height * POSITIONS + POSITIONS - 1)
+async def _follow(running: Running, call: Call, kind: str, count: int) -> None:
+    """Give the newest events, or those after `after`, and then each one that becomes final."""
+    if "after" in call.params:
+        after = call.integer("after")
+    else:
+        height = running.node.store.height
+        after = height * POSITIONS + POSITIONS - 1
+        for event in await trio.to_thread.run_sync(_newest, running, kind, count, height):
+            await call.item(_sequence(event["height"], event["position"]), event)
     while True:
         # A subscription that was too slow ends, and the store has what it missed.
         async with running.node.driver.receipts.subscription() as blocks:
@@ -90,7 +96,7 @@ async def _give(running: Running, call: Call, kind: str, after: int) -> int:
         block = await trio.to_thread.run_sync(running.node.store.block, height)
         assert block is not None
         for position, event in enumerate(_events(running, block)):
-            sequence = height * POSITIONS + position + 1
+            sequence = _sequence(height, position)
             if sequence > after:
                 after = sequence
                 if kind in ("", event["kind"]):
@@ -98,16 +104,20 @@ async def _give(running: Running, call: Call, kind: str, after: int) -> int:
     return after
 
 
-def _newest(running: Running, kind: str, count: int) -> list[dict[str, Json]]:
+def _newest(running: Running, kind: str, count: int, height: int) -> list[dict[str, Json]]:
+    """Return the newest events up to `height`, the oldest of them first."""
     found: list[dict[str, Json]] = []
-    height = running.node.store.height
     for at in range(height, max(0, height - BLOCKS_SEARCHED_MAX), -1):
+        if len(found) >= count:
+            break
         block = _block(running, at)
         matching = [each for each in _events(running, block) if kind in ("", each["kind"])]
         found += reversed(matching)
-        if len(found) >= count:
-            break
     return found[:count][::-1]
+
+
+def _sequence(height: int, position: int) -> int:
+    return height * POSITIONS + position + 1
 
 
 def _block(running: Running, height: int) -> Block:

@@ -43,7 +43,8 @@ async def _tail(logs: Logs, call: Call) -> Json:
     wanted = _filter(call)
     after = call.integer("after", 0)
     newest = [entry for entry in logs.ring.after(after) if wanted.matches(entry)]
-    shown = newest[-min(call.integer("count", TAIL_ENTRIES_MAX), TAIL_ENTRIES_MAX) :]
+    count = max(0, min(call.integer("count", TAIL_ENTRIES_MAX), TAIL_ENTRIES_MAX))
+    shown = newest[len(newest) - min(count, len(newest)) :]
     if not call.flag("follow"):
         return [render_json(entry) for entry in shown]
     await _follow(logs, call, wanted, shown)

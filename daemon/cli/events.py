@@ -1,5 +1,6 @@
 """`placet events`: what becomes final, one line for each event."""
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -25,14 +26,9 @@ Event = Mapping[str, Any]
 @common_options
 def events(follow: bool, count: int, kind: str, home: Home, as_json: bool) -> None:
     """Show the newest events of the chain, or follow them."""
-    import json
-
-    newest = call(home, "events.tail", {"count": count, "kind": kind}) if count else []
-    for event in newest:
+    found = _follow(home, kind, count) if follow else _newest(home, kind, count)
+    for event in found:
         click.echo(json.dumps(event)) if as_json else echo(render_event(event))
-    if follow:
-        for event in _follow(home, kind):
-            click.echo(json.dumps(event)) if as_json else echo(render_event(event))
 
 
 def render_event(event: Event) -> str:
@@ -42,8 +38,13 @@ def render_event(event: Event) -> str:
     return f"{place} {short_id(event['id'])}  {text}"
 
 
-def _follow(home: Home, kind: str) -> Iterator[Event]:
-    params: dict[str, Any] = {"kind": kind, "follow": True}
+def _newest(home: Home, kind: str, count: int) -> list[Event]:
+    found: list[Event] = call(home, "events.tail", {"kind": kind, "count": count})
+    return found
+
+
+def _follow(home: Home, kind: str, count: int) -> Iterator[Event]:
+    params: dict[str, Any] = {"kind": kind, "count": count, "follow": True}
     while True:
         try:
             with Client(home.control_socket) as node:

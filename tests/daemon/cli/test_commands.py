@@ -10,6 +10,7 @@ import pytest
 from daemon.cli.main import run_command
 from daemon.errors import DaemonError
 from daemon.home import Home
+from daemon.key_lock import INTERACTIVE
 from daemon.keystore import new_patient_keys, save_keys
 from daemon.rpc import CallFailed
 from protocol.codec import decode
@@ -292,6 +293,7 @@ def test_patients_keys_are_made_and_recovered(
     home: Home, screen: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLACET_PASSPHRASE", "correct horse")
+    monkeypatch.setitem(save_keys.__kwdefaults__, "hardness", INTERACTIVE)
     first, second = home.path / "first.key", home.path / "second.key"
     phrase = screen.json(f"patient new {first}")["phrase"]
     assert screen.run(f"patient new {first}") == 1  # Keys are never overwritten.
