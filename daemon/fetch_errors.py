@@ -26,7 +26,7 @@ class CustodianBusy(DaemonError):
 
 class ClocksDiffer(DaemonError):
     code = "clocks-differ"
-    next_step = "Have both members check their clocks: `placet doctor` shows the difference."
+    next_step = "Have both members run `placet doctor`: it says whether their clock is kept right."
 
 
 class DisclosureNotFinal(DaemonError):
