@@ -197,12 +197,15 @@ class Transport:
                 connection = await dial_address(
                     address, member, self._handshake, self._limits.member
                 )
-                nursery = self._register(connection)
             except Unreachable as error:
                 failures.append(f"{address}: {error}")
-            else:
-                nursery.start_soon(self._carry, connection)
-                return
+                continue
+            if self._nursery is None:
+                await trio.aclose_forcefully(connection.socket)
+                raise Unreachable("the transport is not running")
+            self._register(connection, self._nursery)
+            self._nursery.start_soon(self._carry, connection)
+            return
         raise Unreachable("; ".join(failures) or "no address is known")
 
     async def _welcome(self, socket: trio.SocketStream) -> None:
@@ -215,26 +218,24 @@ class Transport:
                 connection.yamux.raise_limits(self._limits.member)
             elif not self._strangers.admits(host):
                 raise LimitExceeded("too many strangers connect from one address")
-            self._register(connection)
+            assert self._nursery is not None, "we run in it"
+            self._register(connection, self._nursery)
             if connection.member in self._dials and connection.member < self.me:
                 self._dials[connection.member].scope.cancel()
             await self._carry(connection)
 
-    def _register(self, connection: Connection) -> trio.Nursery:
+    def _register(self, connection: Connection, nursery: trio.Nursery) -> None:
         """Take in a connection, which the caller has carried from here on."""
-        if self._nursery is None:
-            raise Unreachable("the transport is not running")
         is_stranger = not connection.is_dialled and not self._admit(connection.member)
         loser = self._table.add(connection, is_stranger=is_stranger)
         if loser is not None:
-            self._nursery.start_soon(loser.yamux.close)
+            nursery.start_soon(loser.yamux.close)
         if loser is connection:
-            return self._nursery
+            return
         if is_stranger:
-            self._nursery.start_soon(self._watch_stranger, connection)
+            nursery.start_soon(self._watch_stranger, connection)
         else:
             self._changes.announce(connection.member, PeerConnected(connection.member))
-        return self._nursery
 
     async def _carry(self, connection: Connection) -> None:
         peer = short(connection.member)

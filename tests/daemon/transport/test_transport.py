@@ -116,6 +116,31 @@ async def test_the_addresses_are_tried_in_turn_and_each_failure_is_told() -> Non
         await ask(one, two.me)
 
 
+async def test_ipv6_is_as_good() -> None:
+    other = Transport(
+        seed=bytes([2]) * 32,
+        listen=["/ip6/::1/tcp/0"],
+        admit=lambda _: True,
+        handlers={ECHO: echo},
+    )
+    async with running(1) as one, trio.open_nursery() as nursery:
+        try:
+            await nursery.start(other.run)
+        except CannotListen:
+            pytest.skip("this machine has no IPv6")
+        assert other.addresses[0].startswith("/ip6/::1/tcp/")
+        await one.connect(other.me, other.addresses)
+        await ask(one, other.me)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_transport_that_does_not_run_reaches_nobody() -> None:
+    stopped = Transport(seed=bytes([9]) * 32, listen=[LOOPBACK], admit=lambda _: True)
+    async with running(1) as one:
+        with pytest.raises(Unreachable, match="not running"):
+            await stopped.connect(one.me, one.addresses)
+
+
 async def test_without_an_address_or_connection_a_member_is_unreachable() -> None:
     async with running(1) as one:
         with pytest.raises(Unreachable, match="no address is known"):
