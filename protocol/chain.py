@@ -45,6 +45,9 @@ UNFINALIZED_SIZE_MAX = 3 * BLOCK_SIZE_MAX // 2
 """How many bytes of blocks a leader wants to be final with one certificate: they are gossiped, and
 later sent to whoever lacks them, all in one message."""
 
+EVENTS_PER_BLOCK_MIN = 64
+"""How many events a leader offers at least, however slow the network seems."""
+
 ROOM_MIN = 32 * 1024
 """The room for events in a block that is built while this is exceeded: the chain goes on."""
 
@@ -161,7 +164,7 @@ class Chain:
             ],
             context,
             self._verifier,
-            count_max=EVENTS_PER_BLOCK_MAX,
+            count_max=_count_max(above.block.header, view),
             size_max=self._room(parent),
         )
         if not events and not may_be_empty:
@@ -324,3 +327,16 @@ class Chain:
         self._executed = kept
         for hash_ in [h for h, b in self._bodies.items() if b.header.height <= self.height]:
             del self._bodies[hash_]
+
+
+def _count_max(parent: Header, view: int) -> int:
+    """Return how many events a leader should offer: a block must be made and checked in time.
+
+    Half as many again as were notarized last, and half of that for each view that was nullified
+    since. So leaders feel their way to what the slowest machines of a quorum can do, and the chain
+    itself remembers it. (With full blocks only, slow machines nullified view after view until the
+    timers had grown to the size of the backlog, and began anew after each block.)
+    """
+    offered = max(EVENTS_PER_BLOCK_MIN, parent.event_count * 3 // 2)
+    nullified = view - parent.view - 1
+    return min(EVENTS_PER_BLOCK_MAX, max(EVENTS_PER_BLOCK_MIN, offered >> min(nullified, 16)))

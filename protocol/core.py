@@ -264,7 +264,7 @@ class Core:
                 case simplex.FinalizeBlocks(_, certificate):
                     yield from self._commit(certificate)
                 case simplex.PushEvents():
-                    yield from self._intake.push_pending(self._linked_authorities())
+                    yield from self._intake.push_pending(self._linked_authorities(), self._now)
                 case simplex.ReportEquivocation(first, second):
                     cheats.append((first, second))
                 case Persist() | CancelTimer() | Halt():
@@ -338,6 +338,7 @@ class Core:
         self._peers[peer] = None
         yield from self._relay.connected(peer, self._now.monotonic)
         if self._shares_consensus(peer):
+            self._intake.hurry()
             yield from self._agree(simplex.PeerConnected(peer))
         else:
             yield SendMessage((peer,), self._status())

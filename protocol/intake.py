@@ -1,9 +1,11 @@
 """Events on their way into the mempool: those of our own clients, and those that others bring.
 
 Our own are signed into bundles, admitted here first, and spread. What is refused never leaves.
-While events wait, their bundles are pushed to the authorities again and again, a little at a
-time and each bundle in its turn: gossip may have lost them, and who lacks them sees no reason to
-make a block.
+While events wait and no block becomes final, their bundles are pushed to the authorities, each in
+its turn and ever more slowly: gossip may have lost them, and who lacks them sees no reason to make
+a block. While blocks do become final, nothing is pushed: sooner or later we lead, or the submitter
+pushes. (To push at every retransmission cost slow machines more than they had, and the chain
+stood still.)
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,7 +26,10 @@ from protocol.state import is_member
 from protocol.submissions import COLLECT_DELAY, Submissions, SubmissionTimer
 
 PUSHED_SIZE_MAX = 64 * 1024
-"""Bytes of bundles that are pushed at a time, for others too; a single larger one goes alone."""
+"""Bytes of bundles that are pushed at a time."""
+PUSH_PAUSE_MIN = 500
+PUSH_PAUSE_MAX = 30_000
+"""The time between two such pushes in milliseconds; it doubles in between."""
 
 
 class Intake:
@@ -45,6 +50,8 @@ class Intake:
         self._relay = relay
         self._verifier = verifier
         self._turn = 0
+        self._push_at = 0
+        self._push_pause = PUSH_PAUSE_MIN
 
     @property
     def _mempool(self) -> Mempool:
@@ -86,8 +93,12 @@ class Intake:
         if self.submissions.is_unfinished:
             yield self._schedule("push", self.submissions.push_delay, now)
 
-    def push_pending(self, authorities: tuple[MemberId, ...]) -> Iterator[Effect]:
+    def push_pending(self, authorities: tuple[MemberId, ...], now: Instant) -> Iterator[Effect]:
         """Send some of all that waits to the authorities, and the rest in later turns."""
+        if now.monotonic < self._push_at:
+            return
+        self._push_at = now.monotonic + self._push_pause
+        self._push_pause = min(2 * self._push_pause, PUSH_PAUSE_MAX)
         bundles = self._mempool.bundles()
         size = 0
         for step in range(len(bundles)):
@@ -99,8 +110,13 @@ class Intake:
             yield SendMessage(authorities, bundle)
         self._turn = 0
 
+    def hurry(self) -> None:
+        """An authority is back: do not make it wait for what it may lack."""
+        self._push_at, self._push_pause = 0, PUSH_PAUSE_MIN
+
     def settle(self, finalization: Finalization, now: Instant) -> Iterator[Effect]:
         """The state has moved on: refuse what is not valid any more, and push no final event."""
+        self._push_at, self._push_pause = now.monotonic + PUSH_PAUSE_MIN, PUSH_PAUSE_MIN
         refusals = self._mempool.prune(
             self._chain.state, self._context(now), self._verifier, finalization.changes.keys()
         )

@@ -30,9 +30,9 @@ from protocol.events import (
 )
 from protocol.identity import MemberId, NetworkId, Signature, SubjectId, Verifier, short
 from protocol.ledger import apply_event, is_urgent
-from protocol.membership import require_member
+from protocol.membership import NotAMember, require_member
 from protocol.messages import BUNDLE_SIZE_MAX, Bundle, bundle_signing_bytes
-from protocol.state import Changes, Overlay, ReadCache, StateView
+from protocol.state import Changes, Overlay, ReadCache, StateView, is_member, member_key
 
 EVENTS_MAX = 32_768
 """How many events wait at most."""
@@ -158,12 +158,12 @@ class Mempool:
         applied again, so the usual cost is a look at each. A new day may end consents, so then
         all are.
         """
+        refused = self._drop_of_removed(state, changed)
         is_new_day, self._day = context.day != self._day, context.day
         touched = self._touched.union(changed or ())
         judge_all = is_new_day or changed is None
         self._touched = set()
         self._overlay = Overlay(state)
-        refused: list[Refusal] = []
         for identifier, pending in list(self._pending.items()):
             is_expired = pending.signed.event.valid_until < context.timestamp
             if not (judge_all or is_expired) and touched.isdisjoint(pending.reads):
@@ -279,6 +279,21 @@ class Mempool:
             or self._bytes + size > BYTES_MAX + more_bytes
         ):
             raise MempoolFull("enough events wait")
+
+    def _drop_of_removed(
+        self, state: StateView, changed: Collection[bytes] | None
+    ) -> list[Refusal]:
+        """Drop what came through a member that was removed: nobody would take its bundle now."""
+        refused: list[Refusal] = []
+        for submitter in list(self._events_of):
+            is_changed = changed is None or member_key(submitter) in changed
+            if not is_changed or is_member(state, submitter):
+                continue
+            for identifier, pending in list(self._pending.items()):
+                if pending.held.bundle.submitter == submitter:
+                    self._drop(identifier, pending)
+                    refused.append((identifier, NotAMember(submitter)))
+        return refused
 
     def _remember_withdrawal(self, consent: ConsentId) -> None:
         if len(self._withdrawn) >= WITHDRAWN_MAX:

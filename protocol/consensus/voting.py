@@ -34,7 +34,7 @@ def propose(state: State) -> bool:
         state.set_timer(TimerKind.BATCH, state.timing.batch)
         return False
     state.attempt.is_batch_over = False
-    block = _build(state, is_flush=why is Reason.FLUSH)
+    block = _build(state)
     if block is not None:
         _sign_proposal(state, block)
         return True
@@ -113,7 +113,11 @@ def _may_finalize(known: Round, block: Digest) -> bool:
     return known.signed.get(VoteKind.NOTARIZE, block) == block
 
 
-def _build(state: State, *, is_flush: bool) -> Block | None:
+def _build(state: State) -> Block | None:
+    """An empty block may be all that the events that wait allow on a parent that is not final.
+
+    Then it flushes the parent. If the leaders insisted on an event, they would nullify for ever.
+    """
     parent = state.parent(state.view)
     assert isinstance(parent, Parent), "a leader with events or a flush due knows its parent"
     body = state.application.block(parent.block)
@@ -127,7 +131,7 @@ def _build(state: State, *, is_flush: bool) -> Block | None:
         parent_view=parent.view,
         proposer=state.electorate.me,
         timestamp=max(state.now.wall, body.header.timestamp + 1),
-        may_be_empty=is_flush and may_be_empty(body.header, state.view),
+        may_be_empty=parent.view > state.finalized_view and may_be_empty(body.header, state.view),
     )
 
 

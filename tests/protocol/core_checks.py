@@ -10,15 +10,16 @@ from collections import Counter
 from typing import Any
 
 from protocol.blocks import Block, block_hash
-from protocol.consensus import LogRecord, OwnVote
+from protocol.consensus import Halt, LogRecord, OwnVote
 from protocol.context import Context
 from protocol.digest import StateDigest, compute_digest
-from protocol.effects import Blame, Halt, SendMessage, StoreBlocks
+from protocol.effects import Blame, SendMessage, StoreBlocks
 from protocol.events import (
     ConsentBasis,
     ConsentGiven,
     ConsentWithdrawn,
     Disclosure,
+    EventId,
     SignedEvent,
 )
 from protocol.identity import Verifier
@@ -160,9 +161,16 @@ class CoreChecks:
         for identifier in host.submitted:
             if identifier not in host.disk.final and identifier not in host.refused:
                 raise Violated(f"an event submitted at {host.name} is neither final nor refused")
-        removed = {each for other in self.hosts if not other.linked for each in other.submitted}
-        if waiting := set(host.core.mempool.ids()) - removed:
+        if waiting := set(host.core.mempool.ids()) - self._given_up():
             raise Violated(f"{len(waiting)} events still wait at {host.name}")
+
+    def _given_up(self) -> set[EventId]:
+        """Return the events that nobody pushes any more: refused, or of a member that was removed.
+
+        Old copies of them may wait at some nodes until they expire.
+        """
+        removed = {each for host in self.hosts if not host.linked for each in host.submitted}
+        return removed.union(*(host.refused.keys() for host in self.hosts))
 
     def _check_bounds(self, host: CoreHost) -> None:
         chain, submissions = host.core.chain, host.core._intake.submissions

@@ -211,11 +211,15 @@ def test_a_rival_in_the_chain_drops_what_counted_the_same(pool: Pool) -> None:
     assert pool.waiting() == [disclosed(2), committed(1)]
 
 
-def test_a_removed_member_takes_its_events_along(pool: Pool) -> None:
-    pool.add(committed(1), committed(2, REQUESTER))
+def test_a_removed_member_takes_along_what_came_through_it(pool: Pool) -> None:
+    """Nobody who knows of the removal takes its bundles, so who kept them would wait alone."""
+    pool.add(committed(1), committed(2, REQUESTER), submitter=CUSTODIAN)
+    pool.add(committed(3, REQUESTER), submitter=REQUESTER)
     assert pool.finalize(member_removed(NETWORK, CUSTODIAN.id)) == {
-        id_of(NETWORK, committed(1)): NotAMember
+        id_of(NETWORK, committed(1)): NotAMember,
+        id_of(NETWORK, committed(2, REQUESTER)): NotAMember,
     }
+    assert pool.waiting() == [committed(3, REQUESTER)]
     with pytest.raises(NotAMember):
         pool.add(committed(3, REQUESTER), submitter=CUSTODIAN)
 
