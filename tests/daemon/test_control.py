@@ -1,3 +1,5 @@
+"""The control socket with both clients on it: calls, limits, nonsense, and who is heard."""
+
 import json
 import os
 import socket
@@ -10,8 +12,6 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from hypothesis import given
-from hypothesis import strategies as st
 
 from daemon.client import Client
 from daemon.client_async import connect
@@ -28,13 +28,8 @@ from daemon.rpc import (
     CallFailed,
     NodeNotRunning,
     NodeSilent,
-    Notice,
     Request,
-    Result,
-    encode_reply,
     encode_request,
-    parse_reply,
-    parse_request,
     reachable,
 )
 from protocol.errors import InvalidEvent
@@ -342,29 +337,6 @@ def test_without_a_node_the_next_step_is_to_start_it(path: Path) -> None:
         Client(path)
     assert caught.value.exit_code == 3
     assert "placet start" in caught.value.next_step
-
-
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
-    max_leaves=10,
-)
-
-
-@given(st.integers() | st.text(max_size=10), st.text(min_size=1, max_size=64), values)
-def test_requests_and_replies_are_read_back(identifier: int | str, method: str, value: Any) -> None:
-    request = Request(identifier, method, {"value": value})
-    assert parse_request(encode_request(request)) == request
-    for reply in (Result(identifier, value), Notice("item", {"item": value})):
-        assert parse_reply(encode_reply(reply)) == reply
-
-
-@given(st.binary(max_size=200))
-def test_arbitrary_lines_raise_nothing_but_call_failed(line: bytes) -> None:
-    with suppress(CallFailed):
-        parse_request(line)
-    with suppress(CallFailed):
-        parse_reply(line)
 
 
 @contextmanager

@@ -1,3 +1,5 @@
+"""Each thing that may be wrong with a home and its machine, one at a time."""
+
 import os
 import shutil
 import socket

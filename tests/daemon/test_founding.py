@@ -1,3 +1,5 @@
+"""New homes, member cards, and the genesis that founders make from them."""
+
 import stat
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""Facts about a node, and the sentences that follow from them."""
+
 import re
 from dataclasses import replace
 
@@ -21,6 +23,7 @@ WELL = Facts(
     blocks_behind=0,
     is_member=True,
     reviews_overdue=0,
+    clock_difference=0,
 )
 
 
@@ -80,3 +83,11 @@ def test_an_overdue_review_is_counted() -> None:
     assert "1 emergency review of ours" in problem.cause
     [problem] = find_problems(replace(WELL, reviews_overdue=2))
     assert "2 emergency reviews of ours" in problem.cause
+
+
+def test_a_wrong_clock_is_told_which_way() -> None:
+    [behind] = find_problems(replace(WELL, clock_difference=3_600_400))
+    [ahead] = find_problems(replace(WELL, clock_difference=-3_600_400))
+    assert behind.code == ahead.code == "clock-wrong"
+    assert behind.cause.endswith("this machine's clock is 3600 seconds behind the others'")
+    assert ahead.cause.endswith("this machine's clock is 3600 seconds ahead of the others'")

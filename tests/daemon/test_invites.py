@@ -1,3 +1,5 @@
+"""Invitations in a real store: used once, by one member, in time."""
+
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""Tickets that come through, and tickets that were cut, changed or made up."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,3 +1,5 @@
+"""Tables, units and moments on a terminal and elsewhere."""
+
 import os
 import sys
 import time
