@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import structlog
 import trio
 
+from daemon.clocks import Clocks
 from daemon.receipts import Receipts
 from daemon.store import ChainStore
 from daemon.tables import put_peer_record
@@ -45,6 +46,7 @@ from protocol.effects import (
 )
 from protocol.errors import DecodeError, ProtocolError
 from protocol.events import event_id
+from protocol.genesis import faulty_max
 from protocol.identity import MemberId, short
 from protocol.messages import PeerMessage, Proposal
 from protocol.votes import Certificate, Vote
@@ -60,9 +62,6 @@ RANGES_MAX = 16
 
 VOTE_LOG_SIZE_MAX = 8 * 1024 * 1024
 """When the vote log is pruned, in bytes."""
-
-CLOCK_DIFFERENCE_MAX = 60_000
-"""How far block time and ours may be apart before we say so, in milliseconds."""
 
 log = structlog.get_logger("core")
 
@@ -89,6 +88,7 @@ class Driver:
     ) -> None:
         self.core = core
         self.receipts = Receipts()
+        self.clocks = Clocks(faulty_max=faulty_max(len(core.genesis.authorities)))
         self.halted: str | None = None
         """Why the node does not vote any more, if that is so."""
         self._store = store
@@ -120,7 +120,16 @@ class Driver:
         except DecodeError as error:
             self._blame(sender, error)
             return
+        if isinstance(message, Proposal):
+            self._read_clock(sender, message)
         await self.put(MessageReceived(sender, message))
+
+    def _read_clock(self, sender: MemberId, proposal: Proposal) -> None:
+        """Compare clocks, if the proposal comes from the leader itself and so is new."""
+        header = proposal.block.header
+        authorities = self.core.genesis.authorities
+        if header.proposer < len(authorities) and authorities[header.proposer].member == sender:
+            self.clocks.read(sender, header.timestamp - now().wall)
 
     async def _next_input(self) -> Input:
         timer = self._timers.take_due(now().monotonic)
@@ -221,9 +230,7 @@ class Driver:
         for block in effect.finalization.blocks:
             header = block.header
             log.info("block-final", height=header.height, events=header.event_count)
-        difference = now().wall - header.timestamp
-        if -difference > CLOCK_DIFFERENCE_MAX:
-            log.warning("clock-is-behind", seconds=-difference // 1000)
+        self.clocks.read_final(header.timestamp - now().wall)
 
     async def _prune_vote_log(self, finalized_view: int) -> None:
         """Forget votes of views that are settled, once the log has grown (W7)."""

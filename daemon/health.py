@@ -34,6 +34,8 @@ class Facts:
     blocks_behind: int
     is_member: bool
     reviews_overdue: int
+    clock_difference: int
+    """By how many milliseconds our clock must be put forward, 0 if it agrees with the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ def find_problems(facts: Facts) -> tuple[Problem, ...]:
     """Return what is wrong; nothing if the node is well."""
     found = [
         _voting_stopped(facts),
+        _clock(facts),
         _not_final(facts),
         _not_a_member(facts),
         _behind(facts),
@@ -79,6 +82,18 @@ def _not_final(facts: Facts) -> Problem | None:
     about = f" ({missing[0].name}: {reason})" if reason else ""
     next_step = f"Have them started, or check the way to them{about}: placet peer list"
     return Problem("not-final", cause, next_step)
+
+
+def _clock(facts: Facts) -> Problem | None:
+    if not facts.clock_difference:
+        return None
+    seconds = abs(facts.clock_difference) // 1000
+    side = "behind" if facts.clock_difference > 0 else "ahead of"
+    return Problem(
+        "clock-wrong",
+        f"CLOCK WRONG  this machine's clock is {count_of(seconds, 'second')} {side} the others'",
+        "Set the clock, and let it follow a time server (NTP). Nobody follows wrong proposals.",
+    )
 
 
 def _not_a_member(facts: Facts) -> Problem | None:

@@ -82,6 +82,7 @@ def collect_facts(node: Node) -> Facts:
             entry.is_overdue(now) and entry.custodian == node.me
             for _, entry in emergencies(node.state)
         ),
+        clock_difference=node.driver.clocks.difference,
     )
 
 
