@@ -13,7 +13,8 @@ import trio
 from daemon.config import Config
 from daemon.errors import DaemonError
 from daemon.home import Home
-from daemon.joining import JOIN_PROTOCOL, Joined, SponsorFailed, join
+from daemon.join_messages import JOIN_PROTOCOL
+from daemon.joining import Joined, SponsorFailed, join
 from daemon.keystore import NodeKeys
 from daemon.rpc import Json
 from daemon.setup import member_of, save_genesis

@@ -19,13 +19,15 @@ from daemon.control import Call, Control, Method
 from daemon.errors import DaemonError
 from daemon.genesis_file import load_genesis
 from daemon.home import Home
-from daemon.joining import JOIN_PROTOCOL, Joined, Sponsor
+from daemon.join_messages import JOIN_PROTOCOL
+from daemon.joining import Joined
 from daemon.keystore import NodeKeys
 from daemon.librarian import Librarian
 from daemon.logs import Logs, get_logger
 from daemon.newcomer import Newcomer
 from daemon.node import Node, open_disk
 from daemon.rpc import Json
+from daemon.sponsor import Sponsor
 from daemon.tables import peer_records, put_peer_record
 from daemon.ticket import parse_ticket
 from protocol.identity import MemberId

@@ -10,23 +10,17 @@ import trio.testing
 
 from daemon.errors import DaemonError
 from daemon.invites import Invites
-from daemon.joining import (
-    JOINS_AT_ONCE_MAX,
-    REFUSALS_MAX,
+from daemon.join_messages import (
     AdmissionWanted,
     Admitted,
     Answer,
     GenesisSent,
     GenesisWanted,
-    Joined,
     JoinRefused,
-    NotAdmitted,
     Request,
-    Sponsor,
-    SponsorFailed,
-    WrongGenesis,
-    join,
 )
+from daemon.joining import Joined, NotAdmitted, SponsorFailed, WrongGenesis, join
+from daemon.sponsor import JOINS_AT_ONCE_MAX, REFUSALS_MAX, Sponsor
 from daemon.ticket import Ticket
 from daemon.transport import Stream
 from daemon.transport.bytestream import BufferedStream
@@ -230,7 +224,7 @@ async def test_whoever_guesses_makes_the_sponsor_wait(gate: Gate) -> None:
 
 
 async def test_only_so_many_join_at_once(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daemon.joining.JOINS_AT_ONCE_MAX", 1)
+    monkeypatch.setattr("daemon.sponsor.JOINS_AT_ONCE_MAX", 1)
     assert JOINS_AT_ONCE_MAX > 1
     async with stream_to(gate.sponsor.serve, NEWCOMER.public) as stream:
         await stream.send(encode(GenesisWanted(1, gate.ticket.secret)))
