@@ -47,8 +47,8 @@ class VoteLogCorrupt(DaemonError):
 
     code = "vote-log-corrupt"
     next_step = (
-        "This authority must not vote with its key again. Have the disk checked, move the folder "
-        "votes/ aside, and ask the other authorities to accept a new voting key."
+        "This authority must not vote with its key again, so it only observes. Have the disk "
+        "checked, and leave the folder votes/ as it is: without it, a new log would begin."
     )
 
 
