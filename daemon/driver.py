@@ -13,6 +13,7 @@ import structlog
 import trio
 
 from daemon.clocks import Clocks
+from daemon.inbox import Inbox
 from daemon.receipts import Receipts
 from daemon.store import ChainStore
 from daemon.tables import put_peer_record
@@ -50,9 +51,6 @@ from protocol.genesis import faulty_max
 from protocol.identity import MemberId, short
 from protocol.messages import PeerMessage, Proposal
 from protocol.votes import Certificate, Vote
-
-INPUTS_MAX = 256
-"""How many inputs may wait; whoever brings more has to wait too."""
 
 RANGE_SIZE_MAX = 2 * 1024 * 1024
 """The largest answer to a question for blocks, in bytes."""
@@ -97,7 +95,7 @@ class Driver:
         self._send_frame = send_frame
         self._blame = blame
         self._timers = Timers()
-        self._inputs_in, self._inputs_out = trio.open_memory_channel[Input](INPUTS_MAX)
+        self.inbox = Inbox()
         self._ranges: dict[MemberId, None] = {}
         self._nursery: trio.Nursery | None = None
 
@@ -111,10 +109,10 @@ class Driver:
 
     async def put(self, input: Input) -> None:
         """Hand an input over; wait while too many wait already."""
-        await self._inputs_in.send(input)
+        await self.inbox.put(input)
 
     async def receive_frame(self, sender: MemberId, frame: bytes) -> None:
-        """Hand over what a member sent. What cannot be decoded is blamed on it."""
+        """Hand over what a member sent, if there is room. Bad bytes are blamed on it."""
         try:
             message = decode(frame, PeerMessage)
         except DecodeError as error:
@@ -122,7 +120,7 @@ class Driver:
             return
         if isinstance(message, Proposal):
             self._read_clock(sender, message)
-        await self.put(MessageReceived(sender, message))
+        self.inbox.offer(MessageReceived(sender, message), len(frame))
 
     def _read_clock(self, sender: MemberId, proposal: Proposal) -> None:
         """Compare clocks, if the proposal comes from the leader itself and so is new."""
@@ -138,7 +136,7 @@ class Driver:
             return TimerFired(timer)
         at = self._timers.next_at
         with trio.move_on_at(float("inf") if at is None else at / 1000):
-            return await self._inputs_out.receive()
+            return await self.inbox.take()
         return await self._next_input()
 
     async def _feed(self, input: Input) -> None:
