@@ -110,12 +110,12 @@ class Daemon:
 
     name: str
     home: Home
+    output: Path
+    """What the process prints."""
     process: Process | None = None
     wrapper: Sequence[str] = ()
     """A command that starts the daemon's command."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    sockets: Path = Path("/")
-    """Where the control socket is found, if the daemon has mounts of its own."""
 
     @cached_property
     def genesis(self) -> Genesis:
@@ -152,7 +152,7 @@ class Daemon:
         assert not self.is_running
         arguments = ["run", "--home", str(self.home.path), "--background", "--json"]
         self.process = start_process(
-            arguments, self._output, wrapper=self.wrapper, more=self.environment
+            arguments, self.output, wrapper=self.wrapper, more=self.environment
         )
         if wait:
             self.wait_until_ready()
@@ -170,8 +170,7 @@ class Daemon:
             return False
 
     def call(self, method: str, *, timeout_seconds: float = 30, **params: Any) -> Any:
-        path = self.sockets / self.home.control_socket.relative_to("/")
-        with Client(path) as client:
+        with Client(self.home.control_socket) as client:
             return client.call(method, params, timeout_seconds=timeout_seconds)
 
     def status(self) -> dict[str, Any]:
@@ -215,7 +214,7 @@ class Daemon:
 
     def last_words(self) -> str:
         """Return what the last process printed."""
-        return self._output.read_text(errors="replace")
+        return self.output.read_text(errors="replace")
 
     def log(self) -> list[dict[str, Any]]:
         """Return the lines of the log file."""
@@ -234,10 +233,6 @@ class Daemon:
 
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
-
-    @property
-    def _output(self) -> Path:
-        return self.home.path.parent / f"{self.name}.out"
 
 
 @dataclass(frozen=True)
@@ -335,7 +330,8 @@ def made_net(folder: Path, *, authorities: int = 4, members: int = 0) -> Iterato
     counts = ["--authorities", str(authorities), "--members", str(members)]
     made = placet("net", "create", path, *counts, "--json").json
     daemons = {
-        each["name"]: Daemon(each["name"], Home(path / each["name"])) for each in made["nodes"]
+        name: Daemon(name, Home(path / name), folder / f"{name}.out")
+        for name in (each["name"] for each in made["nodes"])
     }
     names = tuple(each["name"] for each in made["nodes"] if each["authority"])
     with ExitStack() as stack:

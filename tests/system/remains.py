@@ -28,23 +28,26 @@ class Chain:
     certificates: tuple[Certificate, ...]
     events: Mapping[bytes, int]
     """The height of each event, by its id."""
+    proposers: tuple[int, ...]
+    """Who proposed each block, the genesis left out."""
 
 
 def read_chain(daemon: Daemon) -> Chain:
     """Read the store of a node that does not run."""
-    certificates, hashes, events = [], [], {}
+    certificates, hashes, events, proposers = [], [], {}, []
     with ChainStore.open(daemon.home.chain, daemon.network) as store:
         for height in range(store.height + 1):
             block = store.block(height)
             assert block is not None, f"{daemon.name} has no block {height}"
             hashes.append(block_hash(block.header))
+            proposers.append(block.header.proposer)
             if certificate := store.certificate(height):
                 certificates.append(certificate)
             for signed in block.events:
                 identifier = event_id(signed.event, daemon.network)
                 assert identifier not in events, "an event is on the chain once"
                 events[identifier] = height
-    return Chain(tuple(hashes), tuple(certificates), events)
+    return Chain(tuple(hashes), tuple(certificates), events, tuple(proposers[1:]))
 
 
 def read_votes(daemon: Daemon) -> tuple[LogRecord, ...]:

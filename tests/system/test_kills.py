@@ -51,7 +51,7 @@ class Reaper:
         copy = Home(self._folder / f"{victim.name}-{self.kills}")
         shutil.copytree(victim.home.votes, copy.votes, ignore=shutil.ignore_patterns("ballast"))
         shutil.copy(victim.home.genesis, copy.genesis)
-        self.logs.append((victim.name, read_votes(Daemon(victim.name, copy))))
+        self.logs.append((victim.name, read_votes(Daemon(victim.name, copy, victim.output))))
 
 
 def run(folder: Path, *, kills: int) -> None:
