@@ -329,6 +329,15 @@ def test_every_link_between_documents_leads_somewhere(path: Path) -> None:
     assert broken == []
 
 
+def test_every_decision_is_listed() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = (folder / "README.md").read_text(encoding="utf-8")
+    decisions = [path.name for path in sorted(folder.glob("[0-9]*.md"))]
+
+    assert len({name[:4] for name in decisions}) == len(decisions) > 10
+    assert [name for name in decisions if f"({name})" not in listed] == []
+
+
 @pytest.mark.parametrize(
     ("text", "in_seconds", "expected"),
     [
