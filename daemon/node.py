@@ -29,7 +29,7 @@ from daemon.receipts import Receipt
 from daemon.store import ChainStore
 from daemon.swarm import Swarm
 from daemon.tables import peer_records
-from daemon.transport import Stream, Transport
+from daemon.transport import Stream, Transport, Unreachable
 from daemon.vault import Vault
 from daemon.vote_log import VoteLog, VoteLogCorrupt, VoteLogFailed
 from protocol.blocks import genesis_block
@@ -198,8 +198,11 @@ class Node:
     async def open_stream(self, member: MemberId, protocol: str) -> Stream:
         """Return a stream to `member`, to whom we connect if need be. Raises `Unreachable`."""
         if member not in self.transport.connected():
-            with trio.fail_after(CONNECT_SECONDS_MAX):
-                await self.transport.connect(member, self.addresses(member))
+            try:
+                with trio.fail_after(CONNECT_SECONDS_MAX):
+                    await self.transport.connect(member, self.addresses(member))
+            except trio.TooSlowError as error:
+                raise Unreachable("no answer in time") from error
         return await self.transport.open_stream(member, protocol)
 
     def addresses(self, member: MemberId) -> tuple[str, ...]:
