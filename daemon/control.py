@@ -5,8 +5,9 @@ node's own user and root is heard. `rpc` says how the lines look. Connections, c
 lines have upper bounds, and whoever does not read its answers is cut off, so no local program can
 stop the node.
 
-A method is an async function of a `Call`. What it raises as `DaemonError` or `ProtocolError`
-becomes the answer; anything else is a mistake of ours and ends the node like any other.
+A method is an async function of a `Call`. What it raises as `DaemonError` or `ProtocolError`, what
+the system refuses and what takes too long become the answer; anything else is a mistake of ours and
+ends the node like any other.
 """
 
 import os
@@ -23,6 +24,7 @@ import trio
 from daemon.errors import DaemonError, Exit
 from daemon.hint import did_you_mean
 from daemon.logs import get_logger
+from daemon.next_steps import next_step_for
 from daemon.rpc import (
     INVALID_PARAMS,
     LINE_SIZE_MAX,
@@ -195,9 +197,9 @@ class Control:
         try:
             reply: Reply = Result(request.id, await self._method(request.method)(call))
             outcome = "done"
-        except (DaemonError, ProtocolError) as error:
-            reply = Failure(request.id, _as_failure(error))
-            outcome = error.code
+        except (DaemonError, ProtocolError, OSError, trio.TooSlowError) as error:
+            failure = _as_failure(error)
+            reply, outcome = Failure(request.id, failure), failure.code
         finally:
             free.release()
         if request.method not in self._quiet:
@@ -223,9 +225,15 @@ class Control:
         return self._methods[name]
 
 
-def invalid_params(message: str) -> CallFailed:
+def invalid_params(message: str, next_step: str = "Correct it, then try again.") -> CallFailed:
     """Return the error for an argument that a method cannot use."""
-    return CallFailed(message, code="invalid-params", exit_code=Exit.USAGE, rpc_code=INVALID_PARAMS)
+    return CallFailed(
+        message,
+        code="invalid-params",
+        next_step=next_step,
+        exit_code=Exit.USAGE,
+        rpc_code=INVALID_PARAMS,
+    )
 
 
 def _too_many_calls() -> CallFailed:
@@ -233,14 +241,26 @@ def _too_many_calls() -> CallFailed:
     return CallFailed(cause, code="too-many-calls", exit_code=Exit.TRY_AGAIN)
 
 
-def _as_failure(error: DaemonError | ProtocolError) -> CallFailed:
-    if isinstance(error, CallFailed):
-        return error
-    if isinstance(error, DaemonError):
-        return CallFailed(
-            str(error), code=error.code, next_step=error.next_step, exit_code=error.exit_code
-        )
-    return CallFailed(str(error), code=error.code)
+def _as_failure(error: DaemonError | ProtocolError | OSError | trio.TooSlowError) -> CallFailed:
+    match error:
+        case CallFailed():
+            return error
+        case DaemonError():
+            return CallFailed(
+                str(error), code=error.code, next_step=error.next_step, exit_code=error.exit_code
+            )
+        case ProtocolError():
+            return CallFailed(str(error), code=error.code, next_step=next_step_for(error.code))
+        case trio.TooSlowError():
+            return CallFailed(
+                "it took too long",
+                code="too-slow",
+                next_step="Try again; see: placet peer list",
+                exit_code=Exit.TRY_AGAIN,
+            )
+    return CallFailed(
+        f"the system says: {error.strerror}", code="system-error", next_step="See: placet doctor"
+    )
 
 
 @contextmanager

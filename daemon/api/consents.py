@@ -43,7 +43,9 @@ async def show(running: Running, call: Call) -> Json:
     entry = consent_entry(running.node.state, consent)
     known = running.librarian.consents.get(consent)
     if entry is None and known is None:
-        raise invalid_params(f"no consent {consent.hex()[:8]} is known here")
+        raise invalid_params(
+            f"no consent {consent.hex()[:8]} is known here", "See: placet consent list --all"
+        )
     return {
         "consent": consent.hex(),
         "chain": None if entry is None else _view_entry(running, entry),

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from daemon.control import invalid_params
+from daemon.hint import did_you_mean
 from daemon.membership import Membership
 from daemon.rpc import Json
 from protocol.events import SignedEvent, event_id
@@ -61,5 +62,6 @@ def find_member(members: Membership, text: str) -> Member:
         found = [each for each in members.all() if each.id.hex().startswith(text.lower())]
     if len(found) != 1:
         what = "several members" if found else "no member"
-        raise invalid_params(f"there is {what} called `{text}`; see: placet member list")
+        hint = "" if found else did_you_mean(text, (each.name for each in members.all()))
+        raise invalid_params(f"there is {what} called `{text}`{hint}", "See: placet member list")
     return found[0]

@@ -9,7 +9,7 @@ from daemon.cli.consent_terms import give, make_terms, soon
 from daemon.cli.consent_view import render_consent, render_given, render_list, render_why
 from daemon.cli.errors import UsageWrong
 from daemon.cli.node import call
-from daemon.cli.options import HEX16, HEX32, MOMENT, common_options
+from daemon.cli.options import HEX16, HEX32, LABEL, MOMENT, common_options
 from daemon.cli.output import mark, short_id, show
 from daemon.cli.patient_key import find_member, open_patient, patient_options
 from daemon.cli.setup import KINDS
@@ -39,8 +39,12 @@ def consent() -> None:
 @click.option("--purpose", "purposes", multiple=True, type=click.Choice(PURPOSES, False),
               help="For what [TREAT].")  # fmt: skip
 @click.option("--record", "records", multiple=True, type=HEX16, help="Only this record.")
-@click.option("--category", "categories", multiple=True, help="Only records of this category.")
-@click.option("--sensitivity", "labels", multiple=True, help="Only records with this label.")
+@click.option(
+    "--category", "categories", multiple=True, type=LABEL, help="Only records of this category."
+)
+@click.option(
+    "--sensitivity", "labels", multiple=True, type=LABEL, help="Only records with this label."
+)
 @click.option("--from", "start", type=MOMENT, help="From when on [today].")
 @click.option("--days", type=click.IntRange(1, 3_650), default=365, show_default=True)
 @click.option("--restrict", is_flag=True, help="Forbid instead of permit.")

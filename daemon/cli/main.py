@@ -8,6 +8,7 @@ import click
 from daemon.cli.errors import show_error
 from daemon.cli.lazy import LazyGroup
 from daemon.errors import DaemonError, Exit
+from daemon.next_steps import next_step_for
 from protocol.errors import ProtocolError
 
 INTERRUPTED = 130
@@ -74,7 +75,7 @@ def run_command(arguments: Sequence[str]) -> int:
         show_error(
             code=error.code,
             cause=str(error),
-            next_step=getattr(error, "next_step", ""),
+            next_step=getattr(error, "next_step", "") or next_step_for(error.code),
             exit_code=exit_code,
             as_json=as_json,
         )

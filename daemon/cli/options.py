@@ -80,6 +80,23 @@ class MomentType(click.ParamType[int]):
         return found
 
 
+class PatternType(click.ParamType[str]):
+    """A text of a given form."""
+
+    name = "text"
+
+    def __init__(self, pattern: str, example: str) -> None:
+        self._pattern = pattern
+        self._example = example
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        if not re.fullmatch(self._pattern, str(value)):
+            self.fail(f"`{value}` is not of the form of {self._example}", param, ctx)
+        return str(value)
+
+
+LABEL = PatternType(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,63}", "laboratory or 34133-9")
+MIME_TYPE = PatternType(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9!#$&^_.+-]+", "application/pdf")
 HEX16 = HexType(16)
 HEX32 = HexType(32)
 SPAN = SpanType()

@@ -12,6 +12,8 @@ from daemon.cli.node import call
 from daemon.cli.options import (
     HEX16,
     HEX32,
+    LABEL,
+    MIME_TYPE,
     MOMENT,
     common_options,
     is_terminal,
@@ -40,9 +42,11 @@ def record() -> None:
 
 @record.command(epilog="Example: placet record add bundle.json --subject 3f9a... --category lab")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--type", "mime_type", help="Its MIME type [from the file's name].")
-@click.option("--category", "categories", multiple=True, help="Such as laboratory or 34133-9.")
-@click.option("--sensitivity", "labels", multiple=True, help="Such as PSY or HIV.")
+@click.option("--type", "mime_type", type=MIME_TYPE, help="Its MIME type [from the file's name].")
+@click.option(
+    "--category", "categories", multiple=True, type=LABEL, help="Such as laboratory or 34133-9."
+)
+@click.option("--sensitivity", "labels", multiple=True, type=LABEL, help="Such as PSY or HIV.")
 @click.option("--title", default="", help="What people call it. It is sealed like the rest.")
 @click.option("--author", default="", help="Who wrote it [this member].")
 @click.option("--date", "authored_at", type=MOMENT, help="When it was written [now].")

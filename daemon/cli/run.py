@@ -12,6 +12,9 @@ from daemon.cli.options import common_options, passphrase_option
 from daemon.errors import DaemonError
 from daemon.home import Home
 
+LOG_MARKS = "log-marks"
+"""The key that hides patients in the log follows from the node's own: marks outlive a restart."""
+
 
 @click.command(epilog="Example: placet run --log-level debug")
 @click.option("--listen", multiple=True, help="Listen here, whatever the configuration says.")
@@ -46,11 +49,13 @@ def run_node(home: Home, flags: dict[str, tuple[str, Any]], passphrase: str | No
     from daemon.logs import get_logger, open_logs
     from daemon.setup import load_node_keys
     from daemon.startup import run_home
+    from protocol.keys import derive
 
     config = load_config(home.config, environment=os.environ, flags=flags).config
     keys = load_node_keys(home, passphrase)
     home.prepare()
-    with open_logs(config.log, folder=home.logs, terminal=sys.stderr) as logs:
+    marks = derive(keys.vault_master, LOG_MARKS)
+    with open_logs(config.log, folder=home.logs, terminal=sys.stderr, key=marks) as logs:
         try:
             trio.run(lambda: run_home(home=home, config=config, keys=keys, logs=logs))
         except BaseExceptionGroup as group:

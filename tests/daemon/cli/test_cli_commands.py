@@ -106,6 +106,8 @@ def test_an_error_in_json_goes_where_errors_go(home: Home, screen: Screen) -> No
         ("cofnig", "there is no command `cofnig`, did you mean `config`?"),
         ("status --jsn", "--jsn"),
         ("consent withdraw zz", "`zz` is not 32 hex digits"),
+        (f"record add pyproject.toml --subject {SUBJECT} --type pdf", "`pdf` is not of the form"),
+        (f"record add pyproject.toml --subject {SUBJECT} --category a!", "`a!` is not of the form"),
         ("logs --level loud", "'loud' is not one of"),
         ("logs --grep (", "`(` is not a regular expression"),
         ("consent grant --custodian st-mary", "to whom?"),
@@ -293,7 +295,7 @@ def test_patients_keys_are_made_and_recovered(
     home: Home, screen: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PLACET_PASSPHRASE", "correct horse")
-    monkeypatch.setitem(save_keys.__kwdefaults__, "hardness", INTERACTIVE)
+    monkeypatch.setattr(save_keys, "__kwdefaults__", {"hardness": INTERACTIVE, "replace": False})
     first, second = home.path / "first.key", home.path / "second.key"
     phrase = screen.json(f"patient new {first}")["phrase"]
     assert screen.run(f"patient new {first}") == 1  # Keys are never overwritten.
