@@ -6,6 +6,7 @@ node, who give it an event again after a restart, until it is final or refused.
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from protocol.consensus import CancelTimer, Halt, HaltReason, Started
@@ -171,7 +172,7 @@ class Swarm:
         for index in range(len(self.pairs)):
             if self._is_wanted(index) != self._is_up[index]:
                 delay = self.network.random.randint(50, 3_000)
-                self.network.after(delay, lambda index=index: self._settle(index))
+                self.network.after(delay, partial(self._settle, index))
 
     def _changed(self, host: CoreHost) -> None:
         for index, pair in enumerate(self.pairs):

@@ -49,6 +49,8 @@ class Workload:
     newcomers: list[int] = field(default_factory=list)
     patients: list[Patient] = field(default_factory=list)
     count: int = 0
+    submitters: list[CoreHost] = field(default_factory=list)
+    """Whose clients do something; all hosts, if the test does not say."""
     removals: dict[EventId, int] = field(default_factory=dict)
     admissions: dict[EventId, int] = field(default_factory=dict)
 
@@ -74,7 +76,7 @@ class Workload:
         return EPOCH_START + self.hosts[0].network.now + LIFETIME
 
     def _someone(self) -> CoreHost:
-        return self.random.choice(self.hosts)
+        return self.random.choice(self.submitters or self.hosts)
 
     def _give(self) -> None:
         if self.patients and self.random.random() < 0.5:
