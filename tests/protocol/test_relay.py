@@ -1,0 +1,120 @@
+"""Three topics that do not disturb each other, and names by which copies are recognised."""
+
+import pytest
+from msgspec.structs import replace
+
+from protocol.blocks import FinalizedBlocks
+from protocol.codec import encode
+from protocol.effects import ScheduleTimer, SendMessage
+from protocol.gossip import ANNOUNCE_DELAY, GossipTimer, Outcome
+from protocol.messages import Gossiped, Have, Payload, Prune, Topic
+from protocol.relay import Relay, gossip_id, topic_of
+from protocol.votes import assemble_certificate
+from tests.protocol.example_ledger import ExampleLedger
+from tests.protocol.examples import (
+    make_bundle,
+    make_network,
+    make_peer_record,
+    make_vote,
+    records_committed,
+    token,
+)
+
+NETWORK = make_network()
+CLINIC = NETWORK.members[0]
+ANN, BOB = token("ann"), token("bob")
+BUNDLE = make_bundle(NETWORK, CLINIC, records_committed(NETWORK, CLINIC))
+RECORD = make_peer_record(NETWORK, CLINIC)
+BLOCK, CERTIFICATE, _ = ExampleLedger(NETWORK).next_block(records_committed(NETWORK, CLINIC))
+BLOCKS = FinalizedBlocks((BLOCK,), CERTIFICATE)
+NOW = 5_000
+
+
+def make_relay(*peers: bytes) -> Relay:
+    relay = Relay()
+    for peer in peers:
+        assert list(relay.connected(peer, NOW)) == []
+    return relay
+
+
+@pytest.mark.parametrize(
+    ("message", "topic"),
+    [(BUNDLE, Topic.EVENTS), (BLOCKS, Topic.BLOCKS), (RECORD, Topic.PEERS)],
+    ids=["bundle", "blocks", "record"],
+)
+def test_each_kind_has_its_topic(message: Gossiped, topic: Topic) -> None:
+    relay = make_relay(ANN)
+
+    assert topic_of(message) is topic
+    published = list(relay.publish(message, (), NOW))
+    assert published == [SendMessage((ANN,), Payload(topic, encode(message)))]
+    assert relay.is_known(message)
+
+
+def test_one_copy_of_a_block_is_enough_whoever_signed_it() -> None:
+    """Authorities hold different certificates of the same block."""
+    votes = [
+        make_vote(NETWORK, n, block=CERTIFICATE.block, kind=CERTIFICATE.kind) for n in (1, 2, 3)
+    ]
+    other = FinalizedBlocks((BLOCK,), assemble_certificate(votes, 4))
+
+    assert other != BLOCKS
+    assert gossip_id(other) == gossip_id(BLOCKS)
+
+
+def test_bundles_that_differ_in_anything_differ_in_name() -> None:
+    later = make_bundle(NETWORK, CLINIC, *BUNDLE.events, sequence=2)
+
+    assert gossip_id(later) != gossip_id(BUNDLE)
+    assert gossip_id(replace(BUNDLE, signature=bytes(64))) != gossip_id(BUNDLE)
+
+
+def test_a_good_message_is_passed_on() -> None:
+    relay = make_relay(ANN, BOB)
+
+    passed_on = list(relay.judged(ANN, BUNDLE, Outcome.ACCEPT, NOW))
+    assert passed_on == [SendMessage((BOB,), Payload(Topic.EVENTS, encode(BUNDLE)))]
+
+
+def test_what_we_publish_reaches_some_in_any_case() -> None:
+    relay = make_relay(ANN, BOB)
+    list(relay.controlled(BOB, Prune(Topic.EVENTS), NOW))
+
+    sent = [each for each in relay.publish(BUNDLE, (BOB,), NOW) if isinstance(each, SendMessage)]
+    assert [each.recipients for each in sent] == [(ANN,), (BOB,)]
+
+
+def test_a_pruned_link_is_pruned_in_one_topic_only() -> None:
+    relay = make_relay(ANN)
+    list(relay.controlled(ANN, Prune(Topic.EVENTS), NOW))
+
+    timer = GossipTimer(Topic.EVENTS, "announce")
+    assert list(relay.publish(BUNDLE, (), NOW)) == [ScheduleTimer(timer, NOW + ANNOUNCE_DELAY)]
+    [announced] = relay.fired(timer, NOW + ANNOUNCE_DELAY)
+    assert announced == SendMessage((ANN,), Have(Topic.EVENTS, (gossip_id(BUNDLE),)))
+    assert len(list(relay.publish(RECORD, (), NOW))) == 1
+
+
+def test_a_second_copy_asks_its_sender_for_announcements() -> None:
+    relay = make_relay(ANN, BOB)
+    list(relay.judged(ANN, BUNDLE, Outcome.ACCEPT, NOW))
+
+    assert list(relay.repeated(BOB, BUNDLE, NOW)) == [SendMessage((BOB,), Prune(Topic.EVENTS))]
+
+
+def test_a_new_neighbour_hears_of_all_topics() -> None:
+    relay = make_relay()
+    for message in (BUNDLE, BLOCKS, RECORD):
+        list(relay.publish(message, (), NOW))
+
+    assert list(relay.connected(ANN, NOW)) == [
+        SendMessage((ANN,), Have(topic_of(message), (gossip_id(message),)))
+        for message in (BUNDLE, BLOCKS, RECORD)
+    ]
+
+
+def test_nothing_is_sent_to_who_has_left() -> None:
+    relay = make_relay(ANN)
+    assert list(relay.disconnected(ANN, NOW)) == []
+
+    assert list(relay.publish(BUNDLE, (), NOW)) == []

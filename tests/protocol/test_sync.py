@@ -1,0 +1,134 @@
+"""A node that is behind asks one peer after another, and no liar keeps it behind."""
+
+import pytest
+
+from protocol import sync as module
+from protocol.messages import BLOCKS_PER_RANGE_MAX, RangeWanted
+from protocol.sync import AskForRange, Sync, SyncTimer
+from tests.protocol.examples import token
+
+ANN, BOB, CAT = (token(name) for name in ("ann", "bob", "cat"))
+
+
+def ask(peer: bytes, first: int, last: int, request: int) -> AskForRange:
+    return AskForRange(peer, RangeWanted(first, last), request)
+
+
+def test_a_node_that_is_not_behind_asks_nobody() -> None:
+    sync = Sync(5)
+
+    assert sync.heard(ANN, 5) is None
+    assert sync.heard(BOB, 4) is None
+    assert not sync.is_behind
+
+
+def test_a_node_that_is_behind_asks_who_is_ahead() -> None:
+    sync = Sync(5)
+
+    assert sync.heard(ANN, 8) == ask(ANN, 6, 8, 1)
+    assert sync.is_behind
+    assert sync.target == 8
+
+
+def test_one_question_at_a_time() -> None:
+    sync = Sync(5)
+    sync.heard(ANN, 8)
+
+    assert sync.heard(BOB, 9) is None
+    assert sync.advanced(8) == ask(BOB, 9, 9, 2)
+    assert sync.advanced(9) is None
+
+
+def test_no_question_is_longer_than_an_answer_may_be() -> None:
+    sync = Sync(0)
+
+    assert sync.heard(ANN, 10**6) == ask(ANN, 1, BLOCKS_PER_RANGE_MAX, 1)
+    assert sync.advanced(100) == ask(ANN, 101, 100 + BLOCKS_PER_RANGE_MAX, 2)
+
+
+def test_a_silent_peer_is_left_for_another() -> None:
+    sync = Sync(0)
+    sync.heard(ANN, 3)
+    sync.heard(BOB, 3)
+
+    assert sync.expired(SyncTimer(1)) == ask(BOB, 1, 3, 2)
+
+
+def test_a_timer_of_an_answered_question_means_nothing() -> None:
+    sync = Sync(0)
+    sync.heard(ANN, 3)
+    sync.heard(BOB, 6)
+    sync.advanced(3)
+
+    assert sync.expired(SyncTimer(1)) is None
+    assert sync.advanced(6) is None
+    assert sync.expired(SyncTimer(2)) is None
+
+
+def test_a_peer_whose_answer_was_no_good_must_claim_anew_and_comes_last() -> None:
+    sync = Sync(0)
+    sync.heard(ANN, 3)
+    assert sync.failed(ANN) is None
+
+    assert sync.heard(ANN, 3) == ask(ANN, 1, 3, 2)
+    sync.heard(BOB, 2)
+    assert sync.failed(ANN) == ask(BOB, 1, 2, 3)
+    sync.heard(ANN, 3)
+    assert sync.expired(SyncTimer(3)) == ask(ANN, 1, 3, 4)
+
+
+def test_a_liar_that_claims_a_huge_height_costs_one_question_each_time() -> None:
+    sync = Sync(0)
+    assert sync.heard(ANN, 2**60) == ask(ANN, 1, BLOCKS_PER_RANGE_MAX, 1)
+    sync.heard(BOB, 7)
+    assert sync.expired(SyncTimer(1)) == ask(BOB, 1, 7, 2)
+    assert sync.heard(ANN, 2**60) is None
+    assert sync.advanced(4) == ask(BOB, 5, 7, 3)
+
+
+def test_a_peer_that_leaves_is_not_waited_for() -> None:
+    sync = Sync(0)
+    sync.heard(ANN, 3)
+    sync.heard(BOB, 2)
+
+    assert sync.left(CAT) is None
+    assert sync.left(ANN) == ask(BOB, 1, 2, 2)
+    assert sync.target == 2
+
+
+def test_a_peer_that_comes_back_begins_afresh() -> None:
+    sync = Sync(0)
+    sync.heard(ANN, 3)
+    sync.left(ANN)
+    sync.heard(BOB, 3)
+    sync.heard(ANN, 3)
+
+    assert sync.failed(BOB) == ask(ANN, 1, 3, 3)
+
+
+def test_blocks_that_came_another_way_answer_the_question() -> None:
+    sync = Sync(0)
+    sync.heard(ANN, 3)
+
+    assert sync.advanced(2) == ask(ANN, 3, 3, 2)
+    assert sync.advanced(1) is None
+    assert sync.height == 2
+
+
+def test_a_claim_does_not_shrink() -> None:
+    sync = Sync(0)
+    sync.heard(ANN, 3)
+    sync.heard(ANN, 1)
+
+    assert sync.target == 3
+
+
+def test_only_so_many_peers_are_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PEERS_MAX", 2)
+    sync = Sync(0)
+    for peer, height in ((ANN, 1), (BOB, 2), (CAT, 3)):
+        sync.heard(peer, height)
+
+    assert sync.target == 2
+    sync.heard(BOB, 5)
+    assert sync.target == 5
