@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -113,8 +113,6 @@ class Daemon:
     output: Path
     """What the process prints."""
     process: Process | None = None
-    wrapper: Sequence[str] = ()
-    """A command that starts the daemon's command."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -151,9 +149,7 @@ class Daemon:
         """Start the process, and wait until it answers."""
         assert not self.is_running
         arguments = ["run", "--home", str(self.home.path), "--background", "--json"]
-        self.process = start_process(
-            arguments, self.output, wrapper=self.wrapper, more=self.environment
-        )
+        self.process = start_process(arguments, self.output, self.environment)
         if wait:
             self.wait_until_ready()
 

@@ -36,8 +36,12 @@ class Process(Protocol):
 
 
 class _Forked:
-    def __init__(self, arguments: Sequence[str], output: Path) -> None:
-        self._process = _SERVER.Process(target=_run, args=(list(arguments), str(output)))
+    def __init__(
+        self, arguments: Sequence[str], output: Path, environment: Mapping[str, str]
+    ) -> None:
+        self._process = _SERVER.Process(
+            target=_run, args=(list(arguments), str(output), dict(environment))
+        )
         self._process.start()
 
     @property
@@ -55,15 +59,14 @@ class _Forked:
         return code
 
 
-def start_process(
-    arguments: Sequence[str], output: Path, *, wrapper: Sequence[str], more: Mapping[str, str]
-) -> Process:
-    """Start `placet` with `arguments`; not forked if it needs a `wrapper` or `more` environment."""
-    if not wrapper and not more:
-        return _Forked(arguments, output)
+def start_process(arguments: Sequence[str], output: Path, more: Mapping[str, str]) -> Process:
+    """Start `placet` with `arguments` and `more` environment."""
+    if "PYTHONPATH" not in more:
+        return _Forked(arguments, output, environment(more))
+    # Python reads this when it starts, so it has to start anew.
     with output.open("wb") as opened:
         return subprocess.Popen(
-            [*wrapper, sys.executable, "-m", "daemon.cli.main", *arguments],
+            [sys.executable, "-m", "daemon.cli.main", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=opened,
             stderr=opened,
@@ -79,13 +82,13 @@ def environment(more: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **more}
 
 
-def _run(arguments: list[str], output: str) -> None:
+def _run(arguments: list[str], output: str, environment: dict[str, str]) -> None:
     """Become a daemon as if started from a shell: own session, own output, nothing inherited."""
     os.setsid()
     opened = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(opened, 1)
     os.dup2(opened, 2)
     os.close(opened)
-    for name in [name for name in os.environ if name.startswith("PLACET_")]:
-        del os.environ[name]
+    os.environ.clear()
+    os.environ.update(environment)
     sys.exit(run_command(arguments))
