@@ -14,8 +14,9 @@ import trio
 from daemon.api.methods import QUIET, running_methods
 from daemon.api.process import process_methods
 from daemon.api.running import Running
+from daemon.call import Call, Method
 from daemon.config import Config, parse_bootstrap
-from daemon.control import Call, Control, Method
+from daemon.control import Control
 from daemon.errors import DaemonError
 from daemon.genesis_file import load_genesis
 from daemon.home import Home

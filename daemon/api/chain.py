@@ -6,7 +6,7 @@ from daemon.api.progress import Report, with_progress
 from daemon.api.reports import view_report
 from daemon.api.running import Running
 from daemon.api.views import view, view_event
-from daemon.control import Call, invalid_params
+from daemon.call import Call, invalid_params
 from daemon.rpc import Json
 from daemon.verification import Report as Verification
 from daemon.verification import verify_chain

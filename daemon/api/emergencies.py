@@ -2,7 +2,7 @@
 
 from daemon.api.running import Running
 from daemon.api.views import view
-from daemon.control import Call, invalid_params
+from daemon.call import Call, invalid_params
 from daemon.rpc import Json
 from protocol.events import EmergencyReviewed, Event, EventId, Verdict, sign_event
 from protocol.state import ReviewEntry, emergencies

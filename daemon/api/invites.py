@@ -5,7 +5,7 @@ from functools import partial
 import trio
 
 from daemon.api.running import Running
-from daemon.control import Call
+from daemon.call import Call
 from daemon.invites import Invites
 from daemon.node import Node
 from daemon.rpc import Json

@@ -2,7 +2,7 @@
 
 from daemon.api.running import Running
 from daemon.api.views import find_member, view_member
-from daemon.control import Call
+from daemon.call import Call
 from daemon.rpc import Json
 from protocol.genesis import Member
 from protocol.state import custodian_entry, members

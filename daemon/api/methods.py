@@ -14,7 +14,7 @@ from daemon.api import (
     status,
 )
 from daemon.api.running import Running
-from daemon.control import Call, Method
+from daemon.call import Call, Method
 from daemon.rpc import Json
 
 RunningMethod = Callable[[Running, Call], Awaitable[Json]]

@@ -4,7 +4,7 @@ import trio
 
 from daemon.api.running import Running
 from daemon.api.views import view
-from daemon.control import Call
+from daemon.call import Call
 from daemon.fetch_errors import BROKEN, CustodianUnreachable
 from daemon.patient_audit import Access, PatientAudit, patient_audit
 from daemon.rpc import Json

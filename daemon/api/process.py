@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import trio
 
-from daemon.control import Call, Method, invalid_params
+from daemon.call import Call, Method, invalid_params
 from daemon.log_entry import LEVELS, LogEntry, LogFilter, render_json
 from daemon.logs import Logs
 from daemon.rpc import Json

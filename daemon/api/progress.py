@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import trio
 
-from daemon.control import Call
+from daemon.call import Call
 from daemon.errors import DaemonError
 from daemon.rpc import Json
 from protocol.errors import ProtocolError

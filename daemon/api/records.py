@@ -14,7 +14,7 @@ from daemon.api.progress import Report, with_progress
 from daemon.api.reports import view_records_report
 from daemon.api.running import Running
 from daemon.api.views import find_member, view
-from daemon.control import Call, invalid_params
+from daemon.call import Call, invalid_params
 from daemon.record_fetch import Progress
 from daemon.record_requester import Delivered, Order
 from daemon.record_shelf import NewRecord

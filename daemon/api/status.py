@@ -4,7 +4,7 @@ import os
 
 from daemon.api.running import Running
 from daemon.api.views import view
-from daemon.control import Call
+from daemon.call import Call
 from daemon.health import AuthorityFacts, Facts, find_problems
 from daemon.neighbour import PeerReport
 from daemon.node import Node

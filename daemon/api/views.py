@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from daemon.control import invalid_params
+from daemon.call import invalid_params
 from daemon.hint import did_you_mean
 from daemon.membership import Membership
 from daemon.rpc import Json

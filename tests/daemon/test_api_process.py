@@ -12,9 +12,10 @@ import trio
 
 from daemon.api.process import process_methods
 from daemon.api.progress import Report, with_progress
+from daemon.call import Call
 from daemon.client_async import AsyncClient, connect
 from daemon.config import LogSection
-from daemon.control import Call, Control
+from daemon.control import Control
 from daemon.errors import DaemonError
 from daemon.log_entry import parse_json
 from daemon.logs import get_logger, open_logs

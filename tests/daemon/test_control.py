@@ -13,15 +13,10 @@ import pytest
 import trio
 import trio.testing
 
+from daemon.call import Call, Method
 from daemon.client import Client
 from daemon.client_async import connect
-from daemon.control import (
-    CALLS_PER_CONNECTION_MAX,
-    Call,
-    Control,
-    ControlUnavailable,
-    Method,
-)
+from daemon.control import CALLS_PER_CONNECTION_MAX, Control, ControlUnavailable
 from daemon.errors import DaemonError, Exit
 from daemon.rpc import (
     LINE_SIZE_MAX,

@@ -11,7 +11,8 @@ from typing import Any
 import structlog
 import trio
 
-from daemon.control import Call, Control, Method
+from daemon.call import Call, Method
+from daemon.control import Control
 from daemon.home import Home
 
 READY_SECONDS_MAX = 10
