@@ -22,7 +22,7 @@ import trio
 from daemon.call import Call, Caller, Method
 from daemon.errors import DaemonError, Exit
 from daemon.hint import did_you_mean
-from daemon.logs import get_logger
+from daemon.logs.logs import get_logger
 from daemon.next_steps import next_step_for
 from daemon.rpc import (
     LINE_SIZE_MAX,

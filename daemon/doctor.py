@@ -16,9 +16,9 @@ from enum import StrEnum
 
 from daemon.config import Config, load_config
 from daemon.errors import DaemonError
-from daemon.genesis_file import load_genesis
-from daemon.home import Home
-from daemon.keystore import is_locked
+from daemon.joining.genesis_file import load_genesis
+from daemon.keys.keystore import is_locked
+from daemon.storage.home import Home
 from protocol.errors import ProtocolError
 from protocol.genesis import network_id
 

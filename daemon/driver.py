@@ -15,10 +15,10 @@ import trio
 from daemon.clocks import Clocks
 from daemon.inbox import Inbox
 from daemon.receipts import Receipts
-from daemon.store import ChainStore
-from daemon.tables import put_peer_record
+from daemon.storage.store import ChainStore
+from daemon.storage.tables import put_peer_record
+from daemon.storage.vote_log import VoteLog, VoteLogFailed
 from daemon.timers import Timers
-from daemon.vote_log import VoteLog, VoteLogFailed
 from protocol.codec import decode, encode
 from protocol.consensus import (
     CancelTimer,

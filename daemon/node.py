@@ -16,22 +16,22 @@ from dataclasses import dataclass
 import structlog
 import trio
 
-from daemon import discovery
-from daemon.blame import Blames
 from daemon.config import Config
 from daemon.driver import Driver
 from daemon.errors import DaemonError, Exit
-from daemon.home import Home
-from daemon.keystore import NodeKeys
+from daemon.keys.keystore import NodeKeys
+from daemon.links import discovery
+from daemon.links.blame import Blames
+from daemon.links.neighbour import LinkDown, LinkUp
+from daemon.links.swarm import Swarm
 from daemon.membership import Membership, changes_members
-from daemon.neighbour import LinkDown, LinkUp
 from daemon.receipts import Receipt
-from daemon.store import ChainStore
-from daemon.swarm import Swarm
-from daemon.tables import peer_records
+from daemon.storage.home import Home
+from daemon.storage.store import ChainStore
+from daemon.storage.tables import peer_records
+from daemon.storage.vote_log import VoteLog, VoteLogCorrupt, VoteLogFailed
 from daemon.transport import Stream, Transport, Unreachable
-from daemon.vault import Vault
-from daemon.vote_log import VoteLog, VoteLogCorrupt, VoteLogFailed
+from daemon.vault.vault import Vault
 from protocol.blocks import genesis_block
 from protocol.consensus import LogRecord
 from protocol.core import Core

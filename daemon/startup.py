@@ -18,19 +18,19 @@ from daemon.call import Call, Method
 from daemon.config import Config, parse_bootstrap
 from daemon.control import Control
 from daemon.errors import DaemonError
-from daemon.genesis_file import load_genesis
-from daemon.home import Home
-from daemon.join_messages import JOIN_PROTOCOL
-from daemon.joining import Joined
-from daemon.keystore import NodeKeys
-from daemon.librarian import Librarian
-from daemon.logs import Logs, get_logger
-from daemon.newcomer import Newcomer
+from daemon.joining.genesis_file import load_genesis
+from daemon.joining.join import Joined
+from daemon.joining.messages import JOIN_PROTOCOL
+from daemon.joining.newcomer import Newcomer
+from daemon.joining.sponsor import Sponsor
+from daemon.joining.ticket import parse_ticket
+from daemon.keys.keystore import NodeKeys
+from daemon.librarian.librarian import Librarian
+from daemon.logs.logs import Logs, get_logger
 from daemon.node import Node, open_disk
 from daemon.rpc import Json
-from daemon.sponsor import Sponsor
-from daemon.tables import peer_records, put_peer_record
-from daemon.ticket import parse_ticket
+from daemon.storage.home import Home
+from daemon.storage.tables import peer_records, put_peer_record
 from protocol.identity import MemberId
 from protocol.messages import PeerRecord
 

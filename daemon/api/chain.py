@@ -8,8 +8,8 @@ from daemon.api.running import Running
 from daemon.api.views import view, view_event
 from daemon.call import Call, invalid_params
 from daemon.rpc import Json
-from daemon.verification import Report as Verification
-from daemon.verification import verify_chain
+from daemon.storage.verification import Report as Verification
+from daemon.storage.verification import verify_chain
 from protocol.blocks import Block, block_hash
 from protocol.codec import decode
 from protocol.events import EVENT_SIZE_MAX, SignedEvent

@@ -5,7 +5,7 @@ import trio
 from daemon.api.running import Running
 from daemon.api.views import find_member, view
 from daemon.call import Call, invalid_params
-from daemon.consents import KnownConsent
+from daemon.librarian.consents import KnownConsent
 from daemon.rpc import Json
 from protocol.codec import decode
 from protocol.delivery import TermsOpening

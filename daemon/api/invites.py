@@ -6,11 +6,11 @@ import trio
 
 from daemon.api.running import Running
 from daemon.call import Call
-from daemon.invites import Invites
+from daemon.joining.invites import Invites
+from daemon.joining.ticket import render_ticket
 from daemon.node import Node
 from daemon.rpc import Json
-from daemon.tables import Invite
-from daemon.ticket import render_ticket
+from daemon.storage.tables import Invite
 
 LIFETIME_SECONDS_DEFAULT = 7 * 86_400
 

@@ -5,8 +5,8 @@ import trio
 from daemon.api.running import Running
 from daemon.api.views import view
 from daemon.call import Call
-from daemon.fetch_errors import BROKEN, CustodianUnreachable
-from daemon.patient_audit import Access, PatientAudit, patient_audit
+from daemon.librarian.fetch_errors import BROKEN, CustodianUnreachable
+from daemon.librarian.patient_audit import Access, PatientAudit, patient_audit
 from daemon.rpc import Json
 from protocol.audit import AuditWanted
 from protocol.state import subject_entry

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import trio
 
 from daemon.call import Call, Method, invalid_params
-from daemon.log_entry import LEVELS, LogEntry, LogFilter, render_json
-from daemon.logs import Logs
+from daemon.logs.entry import LEVELS, LogEntry, LogFilter, render_json
+from daemon.logs.logs import Logs
 from daemon.rpc import Json
 
 TAIL_ENTRIES_MAX = 1_000

@@ -15,11 +15,11 @@ from daemon.api.reports import view_records_report
 from daemon.api.running import Running
 from daemon.api.views import find_member, view
 from daemon.call import Call, invalid_params
-from daemon.record_fetch import Progress
-from daemon.record_requester import Delivered, Order
-from daemon.record_shelf import NewRecord
-from daemon.records_check import check_records
+from daemon.librarian.fetch import Progress
+from daemon.librarian.requester import Delivered, Order
+from daemon.librarian.shelf import NewRecord
 from daemon.rpc import Json
+from daemon.vault.check import check_records
 from protocol.record import LABELS_MAX, Manifest
 
 RECORDS_MAX = 1_024

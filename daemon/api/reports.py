@@ -1,8 +1,8 @@
 """The results of verifications as JSON, for a running node and for commands on the files alone."""
 
-from daemon.records_check import RecordsReport
 from daemon.rpc import Json
-from daemon.verification import Report as Verification
+from daemon.storage.verification import Report as Verification
+from daemon.vault.check import RecordsReport
 
 
 def view_report(report: Verification) -> dict[str, Json]:

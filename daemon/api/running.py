@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from daemon.librarian import Librarian
+from daemon.librarian.librarian import Librarian
 from daemon.node import Node
 
 

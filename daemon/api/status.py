@@ -6,7 +6,7 @@ from daemon.api.running import Running
 from daemon.api.views import view
 from daemon.call import Call
 from daemon.health import AuthorityFacts, Facts, find_problems
-from daemon.neighbour import PeerReport
+from daemon.links.neighbour import PeerReport
 from daemon.node import Node
 from daemon.rpc import Json
 from protocol.genesis import faulty_max, quorum

@@ -11,8 +11,8 @@ from daemon.cli.node import call
 from daemon.cli.options import common_options
 from daemon.cli.output import BAD, FAINT, ago, mark, moment, paint, pairs, show
 from daemon.errors import Exit
-from daemon.home import Home
 from daemon.rpc import NodeNotRunning
+from daemon.storage.home import Home
 
 VERIFY_SECONDS_MAX = 3_600.0
 
@@ -65,8 +65,8 @@ def _verify_files(home: Home) -> dict[str, Any]:
             "Copy genesis.bin there from a node of the network that you trust.",
         )
     from daemon.api.reports import view_report
-    from daemon.genesis_file import load_genesis
-    from daemon.verification import verify_folder
+    from daemon.joining.genesis_file import load_genesis
+    from daemon.storage.verification import verify_folder
 
     return view_report(verify_folder(home.chain, load_genesis(home.genesis), lambda _: None))
 

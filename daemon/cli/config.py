@@ -8,7 +8,7 @@ import click
 
 from daemon.cli.options import common_options
 from daemon.cli.output import FAINT, mark, paint, show, table
-from daemon.home import Home
+from daemon.storage.home import Home
 
 DEFAULT = "default"
 

@@ -13,7 +13,7 @@ from daemon.cli.options import HEX16, HEX32, LABEL, MOMENT, common_options
 from daemon.cli.output import mark, short_id, show
 from daemon.cli.patient_key import find_member, open_patient, patient_options
 from daemon.cli.setup import KINDS
-from daemon.home import Home
+from daemon.storage.home import Home
 
 PURPOSES = (
     "TREAT", "ETREAT", "BTG", "ERTREAT", "CAREMGT", "COC", "HPAYMT", "HOPERAT", "HRESCH",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.cli.errors import UsageWrong
 from daemon.cli.node import call
 from daemon.cli.patient_key import Patient, find_member
-from daemon.home import Home
+from daemon.storage.home import Home
 
 if TYPE_CHECKING:
     from protocol.terms import Scope, Terms

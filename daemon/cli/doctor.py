@@ -9,8 +9,8 @@ from daemon.cli.node import call
 from daemon.cli.options import common_options
 from daemon.cli.output import BAD, CAREFUL, FAINT, GOOD, paint, show
 from daemon.errors import Exit
-from daemon.home import Home
 from daemon.rpc import NodeNotRunning, NodeSilent
+from daemon.storage.home import Home
 
 MARKS = {"good": paint("✓", GOOD), "careful": paint("!", CAREFUL), "bad": paint("✗", BAD)}
 

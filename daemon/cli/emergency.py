@@ -11,7 +11,7 @@ from daemon.cli.options import HEX16, HEX32, common_options, confirm, yes_option
 from daemon.cli.output import BAD, CAREFUL, GOOD, mark, moment, paint, short_id, show, table
 from daemon.cli.patient_key import find_member, patient_options, subject_for, subject_option
 from daemon.cli.record import custodian_option, fetch_into, out_option
-from daemon.home import Home
+from daemon.storage.home import Home
 
 EMERGENCY_PURPOSES = ("BTG", "ETREAT", "ERTREAT")
 JUSTIFICATION_LENGTH_MIN = 20

@@ -11,8 +11,8 @@ from daemon.cli.node import call
 from daemon.cli.options import common_options
 from daemon.cli.output import CAREFUL, FAINT, echo, moment, paint, short_id
 from daemon.client import Client
-from daemon.home import Home
 from daemon.rpc import NodeNotRunning, NodeSilent
+from daemon.storage.home import Home
 
 RETRY_SECONDS = 1.0
 

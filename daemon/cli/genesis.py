@@ -9,7 +9,7 @@ import click
 from daemon.cli.errors import UsageWrong
 from daemon.cli.options import common_options, confirm, yes_option
 from daemon.cli.output import FAINT, mark, paint, pairs, show, table
-from daemon.home import Home
+from daemon.storage.home import Home
 
 PROFILES = ("opt-in", "treatment-default", "opt-out")
 
@@ -45,8 +45,8 @@ def create(
 
     One of the founders does this, and sends the file to the others, who compare its hash.
     """
-    from daemon.files import disk_errors, write_file
-    from daemon.founding import make_genesis
+    from daemon.joining.founding import make_genesis
+    from daemon.storage.files import disk_errors, write_file
     from protocol.codec import encode
     from protocol.genesis import Profile
 
@@ -73,7 +73,7 @@ def create(
 @common_options
 def use(file: Path, cards: tuple[Path, ...], yes: bool, home: Home, as_json: bool) -> None:
     """Let this node found the network of FILE. CARDS tell where the other founders are."""
-    from daemon.founding import settle
+    from daemon.joining.founding import settle
 
     found = _read_genesis(file)
     described = describe(found)
@@ -117,7 +117,7 @@ def describe(found: Any) -> dict[str, Any]:
 
 
 def _read_card(path: Path) -> Any:
-    from daemon.member_card import CARD_SIZE_MAX, InvalidCard, parse_card
+    from daemon.joining.member_card import CARD_SIZE_MAX, InvalidCard, parse_card
 
     with path.open(encoding="utf-8", errors="replace") as file:
         text = file.read(CARD_SIZE_MAX + 1)
@@ -128,7 +128,7 @@ def _read_card(path: Path) -> Any:
 
 
 def _read_genesis(path: Path) -> Any:
-    from daemon.genesis_file import load_genesis
+    from daemon.joining.genesis_file import load_genesis
 
     return load_genesis(path)
 

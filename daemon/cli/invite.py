@@ -7,7 +7,7 @@ import click
 from daemon.cli.node import call
 from daemon.cli.options import SPAN, common_options, confirm, yes_option
 from daemon.cli.output import FAINT, mark, moment, paint, pairs, short_id, show, table
-from daemon.home import Home
+from daemon.storage.home import Home
 
 
 @click.group(epilog="Example: placet invite create --valid 2d")

@@ -13,8 +13,8 @@ from daemon.cli.output import FAINT, mark, moment, paint, pairs, show
 from daemon.cli.process import start_daemon
 from daemon.cli.setup import KINDS, new_passphrase
 from daemon.errors import DaemonError, Exit
-from daemon.home import Home
 from daemon.rpc import NodeNotRunning, NodeSilent
+from daemon.storage.home import Home
 
 JOIN_SECONDS_MAX = 120.0
 PAUSE_SECONDS = 0.2
@@ -53,7 +53,7 @@ def join(
     Compare the genesis hash that is shown with the one that the authority tells you.
     """
     from daemon.cli.lifecycle import node_passphrase
-    from daemon.ticket import parse_ticket, require_fresh
+    from daemon.joining.ticket import parse_ticket, require_fresh
 
     parsed = parse_ticket(ticket)
     require_fresh(parsed, int(time.time() * 1000))
@@ -87,7 +87,7 @@ def _refuse_member(home: Home) -> None:
 def _make_home(
     home: Home, name: str | None, kind: str | None, listen: tuple[str, ...], passphrase: str | None
 ) -> None:
-    from daemon.setup import Plan, create_home
+    from daemon.joining.setup import Plan, create_home
 
     if name is None or kind is None:
         raise UsageWrong(
@@ -98,7 +98,7 @@ def _make_home(
 
 
 def _write_ticket(home: Home, ticket: str) -> None:
-    from daemon.files import disk_errors, write_file
+    from daemon.storage.files import disk_errors, write_file
 
     with disk_errors("the ticket"):
         write_file(home.ticket, ticket.encode(), replace=True)

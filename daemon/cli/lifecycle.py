@@ -15,7 +15,7 @@ from daemon.cli.options import (
 from daemon.cli.output import mark, show
 from daemon.cli.process import STOP_SECONDS_MAX, Started, start_daemon, stop_daemon
 from daemon.errors import DaemonError
-from daemon.home import Home
+from daemon.storage.home import Home
 
 timeout_option = click.option(
     "--timeout",
@@ -96,7 +96,7 @@ def start_node(home: Home, passphrase_file: Path | None) -> Started:
 
 def node_passphrase(home: Home, file: Path | None) -> str | None:
     """Return the passphrase of the node's keys, or None if they are not locked."""
-    from daemon.keystore import KeyLocked, is_locked
+    from daemon.keys.keystore import KeyLocked, is_locked
 
     if not home.config.exists():
         raise NoNode(f"there is no node in {home.path}")

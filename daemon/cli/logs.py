@@ -10,9 +10,9 @@ import click
 from daemon.cli.errors import UsageWrong
 from daemon.cli.options import MOMENT, common_options
 from daemon.client import Client
-from daemon.home import Home
-from daemon.log_entry import LEVELS, LogEntry, LogFilter, parse_json, render_json, render_pretty
+from daemon.logs.entry import LEVELS, LogEntry, LogFilter, parse_json, render_json, render_pretty
 from daemon.rpc import NodeNotRunning, NodeSilent
+from daemon.storage.home import Home
 
 RETRY_SECONDS = 1.0
 FILE_LINES_MAX = 200_000

@@ -7,7 +7,7 @@ import click
 from daemon.cli.node import call
 from daemon.cli.options import common_options
 from daemon.cli.output import FAINT, mark, paint, pairs, show, table
-from daemon.home import Home
+from daemon.storage.home import Home
 
 
 @click.group(epilog="Example: placet member list")

@@ -14,8 +14,8 @@ from daemon.cli.options import json_option
 from daemon.cli.output import FAINT, mark, paint, show, table
 from daemon.cli.process import start_all, stop_all, wait_until
 from daemon.errors import DaemonError
-from daemon.home import Home
 from daemon.rpc import NodeNotRunning, NodeSilent
+from daemon.storage.home import Home
 
 FILE_NAME = "net.json"
 AUTHORITIES_MAX = 31
@@ -58,8 +58,8 @@ def create(
     folder: Path, authorities: int, members: int, names: str, profile: str, as_json: bool
 ) -> None:
     """Make homes, keys and a genesis in FOLDER; nothing is started."""
-    from daemon.founding import make_genesis, settle
-    from daemon.setup import Plan, create_home
+    from daemon.joining.founding import make_genesis, settle
+    from daemon.joining.setup import Plan, create_home
     from protocol.genesis import Profile, network_id
 
     folder = folder.absolute()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from daemon.client import CALL_SECONDS_MAX, Client, Progress
-from daemon.home import Home
+from daemon.storage.home import Home
 
 
 def call(

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from daemon.cli.errors import ConfirmationNeeded
-from daemon.home import Home
+from daemon.storage.home import Home
 
 HOME_VARIABLE = "PLACET_HOME"
 HOME_DEFAULT = "~/.placet"

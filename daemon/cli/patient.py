@@ -35,7 +35,7 @@ from daemon.cli.patient_key import (
     patient_options,
     subject_option,
 )
-from daemon.home import Home
+from daemon.storage.home import Home
 
 PHRASE_SIZE_MAX = 1_024
 WORDS_PER_LINE = 6
@@ -58,8 +58,8 @@ def new(file: Path, passphrase_file: Path | None, as_json: bool) -> None:
     Write the words on paper and keep them: without the file and without the words, nobody can
     withdraw a consent any more.
     """
-    from daemon.keystore import new_patient_keys, save_keys
-    from daemon.recovery_phrase import phrase_of
+    from daemon.keys.keystore import new_patient_keys, save_keys
+    from daemon.keys.recovery_phrase import phrase_of
 
     passphrase = _new_passphrase(passphrase_file)
     keys = new_patient_keys()
@@ -81,8 +81,8 @@ def recover(
     file: Path, phrase_file: Path | None, passphrase_file: Path | None, as_json: bool
 ) -> None:
     """Make a patient's key file again from the words on paper."""
-    from daemon.keystore import save_keys
-    from daemon.recovery_phrase import keys_of
+    from daemon.keys.keystore import save_keys
+    from daemon.keys.recovery_phrase import keys_of
 
     keys = keys_of(_read_phrase(phrase_file))
     save_keys(file, keys, _new_passphrase(passphrase_file))
@@ -107,7 +107,7 @@ def card(
     opened = open_patient(home, key_file, passphrase_file)
     made: dict[str, Any] = {"subjects": _subjects(home, opened, custodian)}
     if phrase:
-        from daemon.recovery_phrase import phrase_of
+        from daemon.keys.recovery_phrase import phrase_of
 
         made["phrase"] = phrase_of(opened.keys)
     show(made, _render_card, as_json=as_json)

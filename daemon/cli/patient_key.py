@@ -14,10 +14,10 @@ import click
 from daemon.cli.errors import UsageWrong
 from daemon.cli.node import call
 from daemon.cli.options import HEX32, passphrase_option, read_passphrase
-from daemon.home import Home
+from daemon.storage.home import Home
 
 if TYPE_CHECKING:
-    from daemon.keystore import PatientKeys
+    from daemon.keys.keystore import PatientKeys
     from protocol.identity import SigningKey
 
 KEY_VARIABLE = "PLACET_PATIENT_KEY"
@@ -72,7 +72,7 @@ def open_patient(home: Home, key_file: Path | None, passphrase_file: Path | None
 
 def load_patient(key_file: Path, passphrase_file: Path | None) -> "PatientKeys":
     """Return the keys in the file; asks for the passphrase if they need one."""
-    from daemon.keystore import PatientKeys, is_locked, load_keys
+    from daemon.keys.keystore import PatientKeys, is_locked, load_keys
 
     passphrase = None
     if is_locked(key_file):

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from daemon.cli.node import call
 from daemon.errors import DaemonError, Exit
-from daemon.home import Home
 from daemon.rpc import CallFailed, NodeNotRunning, NodeSilent
+from daemon.storage.home import Home
 
 START_SECONDS_MAX = 30.0
 STOP_SECONDS_MAX = 20.0
@@ -22,6 +22,9 @@ PAUSE_SECONDS = 0.05
 
 OUTPUT_NAME = "start.log"
 """What the last daemon printed before its log was open; the only trace of a crash at start."""
+
+PRIVATE = ("PLACET_PASSPHRASE", "PLACET_PATIENT_KEY")
+"""What the environment of a daemon must not show as long as it runs."""
 
 OUTPUT_SIZE_MAX = 16 * 1024
 
@@ -136,6 +139,7 @@ def _spawn(home: Home, passphrase: str | None) -> "subprocess.Popen[bytes]":
             stdout=output,
             stderr=output,
             cwd=Path(__file__).parents[2],
+            env={name: text for name, text in os.environ.items() if name not in PRIVATE},
             start_new_session=True,
         )
     assert process.stdin is not None

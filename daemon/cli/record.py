@@ -22,7 +22,7 @@ from daemon.cli.options import (
 from daemon.cli.output import FAINT, mark, moment, paint, pairs, short_id, show, size, table
 from daemon.cli.patient_key import find_member, patient_options, subject_for, subject_option
 from daemon.errors import Exit
-from daemon.home import Home
+from daemon.storage.home import Home
 
 TRANSFER_SECONDS_MAX = 3_600.0
 """How long sealing a large file, or the next report on a transfer, may take."""
@@ -131,9 +131,9 @@ def _verify_files(home: Home, passphrase_file: Path | None) -> dict[str, Any]:
     """Check the records of a node that does not run."""
     from daemon.api.reports import view_records_report
     from daemon.cli.lifecycle import node_passphrase
-    from daemon.records_check import check_records
-    from daemon.setup import load_node_keys
-    from daemon.vault import Vault
+    from daemon.joining.setup import load_node_keys
+    from daemon.vault.check import check_records
+    from daemon.vault.vault import Vault
 
     keys = load_node_keys(home, node_passphrase(home, passphrase_file))
     return view_records_report(check_records(Vault(home.vault, keys.vault_master)))

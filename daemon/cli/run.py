@@ -10,7 +10,7 @@ import click
 from daemon.cli.lifecycle import node_passphrase
 from daemon.cli.options import common_options, passphrase_option
 from daemon.errors import DaemonError
-from daemon.home import Home
+from daemon.storage.home import Home
 
 LOG_MARKS = "log-marks"
 """The key that hides patients in the log follows from the node's own: marks outlive a restart."""
@@ -46,8 +46,8 @@ def run_node(home: Home, flags: dict[str, tuple[str, Any]], passphrase: str | No
     import trio
 
     from daemon.config import load_config
-    from daemon.logs import get_logger, open_logs
-    from daemon.setup import load_node_keys
+    from daemon.joining.setup import load_node_keys
+    from daemon.logs.logs import get_logger, open_logs
     from daemon.startup import run_home
     from protocol.keys import derive
 

@@ -8,7 +8,7 @@ import click
 from daemon.cli.errors import UsageWrong
 from daemon.cli.options import common_options, passphrase_option, read_passphrase
 from daemon.cli.output import FAINT, mark, paint, pairs, show
-from daemon.home import Home
+from daemon.storage.home import Home
 
 KINDS = (
     "hospital", "clinic", "laboratory", "pharmacy", "insurer", "public-health", "research",
@@ -36,7 +36,7 @@ def init(
     as_json: bool,
 ) -> None:
     """Make the home of a new node: configuration, keys and member card."""
-    from daemon.setup import Plan, create_home
+    from daemon.joining.setup import Plan, create_home
 
     passphrase = None if no_passphrase else new_passphrase(passphrase_file)
     plan = Plan(name=name, kind=kind, listen=listen, announce=announce)

@@ -22,7 +22,7 @@ from daemon.cli.output import (
     show,
 )
 from daemon.errors import Exit
-from daemon.home import Home
+from daemon.storage.home import Home
 
 WATCH_SECONDS = 1.0
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 
 from daemon.client import Client
 from daemon.demo.stage import Stage
-from daemon.home import Home
-from daemon.keystore import NodeKeys, load_keys
+from daemon.keys.keystore import NodeKeys, load_keys
 from daemon.rpc import CallFailed
+from daemon.storage.home import Home
 from protocol.codec import encode
 from protocol.events import (
     ConsentBasis,

@@ -11,8 +11,8 @@ from typing import Any
 from daemon.client import Client
 from daemon.demo.stage import Stage
 from daemon.rpc import CallFailed
-from daemon.store import ChainStore
-from daemon.vote_log import VoteLog
+from daemon.storage.store import ChainStore
+from daemon.storage.vote_log import VoteLog
 from protocol.codec import encode
 from protocol.consensus import LogRecord, OwnVote
 from protocol.events import ConsentGiven, Event, sign_event

@@ -17,7 +17,7 @@ from typing import Any
 
 from daemon.cli.output import FAINT, STRONG, echo, mark, paint
 from daemon.errors import DaemonError, Exit
-from daemon.home import Home
+from daemon.storage.home import Home
 
 COMMAND_SECONDS_MAX = 60
 WAIT_SECONDS_MAX = 30

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from daemon.vault import CHUNKS_PER_READ_MAX, Vault
+from daemon.vault.vault import CHUNKS_PER_READ_MAX, Vault
 from protocol.container import Layout
 from protocol.record import Description, Manifest
 

@@ -19,10 +19,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from daemon.store import ChainStore
-from daemon.store_files import check_files
-from daemon.verification import verify_folder
-from daemon.vote_log import VoteLog
+from daemon.storage.leveldb_files import check_files
+from daemon.storage.store import ChainStore
+from daemon.storage.verification import verify_folder
+from daemon.storage.vote_log import VoteLog
 from protocol.blocks import Block
 from protocol.consensus.log import CertificateLogged, LogRecord, OwnVote, ProposalLogged
 from protocol.events import event_id

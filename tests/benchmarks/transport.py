@@ -22,7 +22,7 @@ from typing import Any
 import structlog
 import trio
 
-from daemon.swarm import Swarm
+from daemon.links.swarm import Swarm
 from daemon.transport import Stream, StreamClosed, Transport
 
 ECHO = "/bench/echo/1"

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 @pytest.fixture
 async def town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator["Town"]:
     """Open a town whose librarians do not wait for company, nor long before another attempt."""
-    monkeypatch.setattr("daemon.record_batches.BATCH_SECONDS", 0)
-    monkeypatch.setattr("daemon.record_fetch.ATTEMPT_PAUSE_SECONDS", 0)
-    monkeypatch.setattr("daemon.consent_delivery.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("daemon.librarian.batches.BATCH_SECONDS", 0)
+    monkeypatch.setattr("daemon.librarian.fetch.ATTEMPT_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("daemon.librarian.delivery.RETRY_SECONDS", 0.05)
     monkeypatch.setattr("protocol.release.REFUSAL_QUANTUM", 20)
     from tests.daemon.town import open_town  # noqa: PLC0415  # Half the daemon, for few tests.
 

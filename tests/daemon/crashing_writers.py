@@ -9,14 +9,14 @@ full disk it prints the error's code and ends.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 from pathlib import Path
 
 from daemon.errors import DaemonError
-from daemon.store import ChainStore
-from daemon.vote_log import VoteLog
+from daemon.storage.store import ChainStore
+from daemon.storage.vote_log import VoteLog
 from protocol.blocks import Block
 from protocol.consensus.log import LogRecord, OwnVote, ProposalLogged
 from protocol.votes import NO_BLOCK, Vote, VoteKind
@@ -74,7 +74,7 @@ def write_votes(folder: Path, prune_every: int = PRUNE_EVERY) -> Iterator[int]:
             log.append(batch_of(number))
             yield number
             if prune_every and number % prune_every == 0:
-                log.prune(lambda record, oldest=number - prune_every: is_recent(record, oldest))
+                log.prune(partial(is_recent, oldest=number - prune_every))
 
 
 def is_recent(record: LogRecord, oldest: int) -> bool:
@@ -83,7 +83,7 @@ def is_recent(record: LogRecord, oldest: int) -> bool:
 
 def main() -> None:
     kind, folder = sys.argv[1:]
-    write = {
+    write: Callable[[Path], Iterator[int]] = {
         "store": write_blocks,
         "votes": write_votes,
         "votes-unpruned": partial(write_votes, prune_every=0),

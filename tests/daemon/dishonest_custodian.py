@@ -6,8 +6,8 @@ well signed, and every other node refuses it all the same.
 
 from msgspec.structs import replace
 
-from daemon.librarian_node import LibrarianNode
-from daemon.tables import records_of
+from daemon.librarian.node import LibrarianNode
+from daemon.storage.tables import records_of
 from protocol.envelope import Handover, Release, seal_envelope
 from protocol.events import Basis, Event, SignedEvent, sign_event
 from protocol.genesis import Member

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from daemon.store import ChainStore
+from daemon.storage.store import ChainStore
 from protocol.blocks import Block, Header, block_hash, compute_events_root, genesis_block
 from protocol.context import Context
 from protocol.digest import StateDigest

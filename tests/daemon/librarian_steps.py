@@ -7,8 +7,8 @@ from typing import Any
 import trio
 import trio.testing
 
-from daemon.record_requester import Order
-from daemon.record_shelf import NewRecord
+from daemon.librarian.requester import Order
+from daemon.librarian.shelf import NewRecord
 from protocol.events import Disclosure
 from protocol.record import RecordId
 from protocol.terms import Purpose

@@ -17,8 +17,8 @@ from daemon.client_async import AsyncClient, connect
 from daemon.config import LogSection
 from daemon.control import Control
 from daemon.errors import DaemonError
-from daemon.log_entry import parse_json
-from daemon.logs import get_logger, open_logs
+from daemon.logs.entry import parse_json
+from daemon.logs.logs import get_logger, open_logs
 from daemon.rpc import CallFailed
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from daemon.doctor import Finding, Verdict, examine
-from daemon.founding import make_genesis, settle
-from daemon.home import Home
-from daemon.setup import Plan, create_home
+from daemon.joining.founding import make_genesis, settle
+from daemon.joining.setup import Plan, create_home
+from daemon.storage.home import Home
 from protocol.genesis import Profile
 
 

@@ -10,9 +10,9 @@ import trio
 
 from daemon.driver import Driver, now
 from daemon.receipts import Receipt
-from daemon.store import ChainStore
-from daemon.vote_log import VoteLog
-from protocol.blocks import genesis_block
+from daemon.storage.store import ChainStore
+from daemon.storage.vote_log import VoteLog
+from protocol.blocks import FinalizedBlocks, genesis_block
 from protocol.codec import decode, encode
 from protocol.consensus import LogRecord, OwnVote
 from protocol.core import Core
@@ -22,7 +22,7 @@ from protocol.errors import DecodeError, InvalidEvent, ProtocolError
 from protocol.events import SignedEvent
 from protocol.identity import MemberId
 from protocol.ledger import genesis_changes
-from protocol.messages import FinalizedBlocks, PeerMessage, RangeWanted
+from protocol.messages import PeerMessage, RangeWanted
 from protocol.origin import Origin
 from tests.eventually import eventually
 from tests.protocol.examples import (
@@ -49,6 +49,10 @@ class Rig:
     vote_log: VoteLog[LogRecord]
     sent: list[tuple[MemberId, PeerMessage]] = field(default_factory=list)
     blamed: list[ProtocolError] = field(default_factory=list)
+
+    def take(self, member: MemberId, frame: bytes) -> bool:
+        self.sent.append((member, decode(frame, PeerMessage)))
+        return True
 
     async def submit(self, signed: SignedEvent) -> Receipt:
         with trio.fail_after(5), self.driver.receipts.waiting(id_of(NETWORK, signed)) as waiter:
@@ -85,9 +89,7 @@ async def running(folder: Path) -> AsyncIterator[Rig]:
                 core=core,
                 store=store,
                 vote_log=votes,
-                send_frame=lambda member, frame, _: (
-                    rig.sent.append((member, decode(frame, PeerMessage))) is None
-                ),
+                send_frame=lambda member, frame, _: rig.take(member, frame),
                 blame=lambda _, error: rig.blamed.append(error),
             ),
             vote_log=votes,

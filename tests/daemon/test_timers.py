@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.timers import STALE_MAX, Timers
+from protocol.effects import Timer
 from protocol.sync import SyncTimer
 
 FIRST, SECOND = SyncTimer(1), SyncTimer(2)
@@ -53,7 +54,7 @@ def test_a_timer_that_is_set_very_often_does_not_grow_the_heap_without_bound() -
 @given(st.lists(st.tuples(st.integers(0, 5), st.none() | st.integers(0, 50)), max_size=40))
 def test_what_fires_is_what_a_plain_dict_says(orders: list[tuple[int, int | None]]) -> None:
     timers = Timers()
-    expected: dict[SyncTimer, int] = {}
+    expected: dict[Timer, int] = {}
     for name, at in orders:
         timer = SyncTimer(name)
         if at is None:
@@ -63,8 +64,8 @@ def test_what_fires_is_what_a_plain_dict_says(orders: list[tuple[int, int | None
             timers.schedule(timer, at)
             expected[timer] = at
 
-    fired = {}
+    fired: dict[Timer, int] = {}
     for now in range(51):
-        while (timer := timers.take_due(now)) is not None:
-            fired[timer] = now
+        while (due := timers.take_due(now)) is not None:
+            fired[due] = now
     assert fired == expected

@@ -16,16 +16,16 @@ import msgspec
 import trio
 import trio.testing
 
-from daemon.home import Home
-from daemon.librarian import Librarian
+from daemon.librarian.librarian import Librarian
+from daemon.librarian.shelf import NewRecord
 from daemon.receipts import Receipt, Receipts
-from daemon.record_shelf import NewRecord
-from daemon.store import ChainStore
+from daemon.storage.home import Home
+from daemon.storage.store import ChainStore
 from daemon.transport import Stream, StreamClosed, Unreachable
 from daemon.transport.bytestream import BufferedStream, ByteStream
 from daemon.transport.yamux import ServeStream, Yamux, YamuxLimits
 from daemon.transport.yamux_stream import YamuxStream
-from daemon.vault import Vault
+from daemon.vault.vault import Vault
 from protocol.blocks import Block
 from protocol.delivery import TermsOpening
 from protocol.errors import ProtocolError

@@ -4,7 +4,7 @@ import hashlib
 from io import BytesIO
 from pathlib import Path
 
-from daemon.vault import Vault
+from daemon.vault.vault import Vault
 from protocol.container import CHUNK_SIZE, Layout
 from protocol.envelope import Opening
 from protocol.record import Manifest

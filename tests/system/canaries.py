@@ -7,7 +7,7 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from daemon.vote_log import BALLAST_NAME
+from daemon.storage.vote_log import BALLAST_NAME
 
 HASHES = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3_256", "blake2b", "blake2s")
 HASH_SIZE = 16

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.home import Home
+from daemon.storage.home import Home
 from tests.system.nets import Net, running_net, wait_until
 
 NewHome = Callable[[str], Home]

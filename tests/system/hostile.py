@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 import trio
 
-from daemon.setup import load_node_keys
-from daemon.swarm import GOSSIP_PROTOCOL
+from daemon.joining.setup import load_node_keys
+from daemon.links.swarm import GOSSIP_PROTOCOL
 from daemon.transport import Stream, StreamClosed, Transport, Unreachable
 from protocol.codec import Message, encode
 from protocol.identity import MemberId, SigningKey

@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from daemon.client import Client
-from daemon.genesis_file import load_genesis
-from daemon.home import Home
+from daemon.joining.genesis_file import load_genesis
+from daemon.joining.setup import load_node_keys
 from daemon.rpc import NodeNotRunning, NodeSilent
-from daemon.setup import load_node_keys
+from daemon.storage.home import Home
 from protocol.codec import encode
 from protocol.events import ConsentGiven, Event, sign_event
 from protocol.genesis import Genesis, network_id

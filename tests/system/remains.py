@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from daemon.store import ChainStore
-from daemon.verification import Report, verify_folder
-from daemon.vote_log import VoteLog
+from daemon.storage.store import ChainStore
+from daemon.storage.verification import Report, verify_folder
+from daemon.storage.vote_log import VoteLog
 from protocol.blocks import block_hash
 from protocol.consensus import LogRecord
 from protocol.consensus.log import CertificateLogged, OwnVote, ProposalLogged

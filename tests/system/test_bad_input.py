@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.home import Home
+from daemon.storage.home import Home
 from tests.system.conftest import NewHome
 from tests.system.nets import Done, Net, placet, wait_until
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.home import Home
+from daemon.storage.home import Home
 from tests.system.disks import fill, free, small_disk
 from tests.system.nets import Daemon, find_error, made_net, placet, running_net, wait_until
 from tests.system.processes import ROOT

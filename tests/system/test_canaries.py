@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.store import ChainStore
-from daemon.store_layout import TABLE
+from daemon.storage.layout import TABLE
+from daemon.storage.store import ChainStore
 from tests.system.canaries import find, read_files, spellings
 from tests.system.nets import Net, made_net, placet
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from daemon.home import Home
+from daemon.storage.home import Home
 from tests.system.conftest import NewHome
 from tests.system.nets import Net, placet
 from tests.system.processes import ROOT, environment
@@ -104,6 +104,11 @@ def test_three_clinics_found_a_network_by_hand(new_home: NewHome, tmp_path: Path
     assert [member["name"] for member in shown] == ["lakeside", "northgate", "st-mary"]
     again = placet("start", "--home", homes["lakeside"].path, "--json").json
     assert not again["started"]
+    placet("stop", "--home", homes["lakeside"].path)
+    again = placet(
+        "start", "--home", homes["lakeside"].path, "--json", PLACET_PASSPHRASE="correct horse"
+    ).json
+    assert b"correct horse" not in Path(f"/proc/{again['pid']}/environ").read_bytes()
     restarted = placet("restart", "--home", homes["lakeside"].path, "--json").json
     assert restarted["pid"] != again["pid"]
     for home in homes.values():

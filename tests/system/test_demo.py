@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.home import Home
+from daemon.storage.home import Home
 
 SECONDS_MAX = 240
 

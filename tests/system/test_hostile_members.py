@@ -8,10 +8,10 @@ import msgpack
 import pytest
 import trio
 
-from daemon.blame import BLAMES_MAX
-from daemon.join_messages import GenesisWanted, JoinRefused
+from daemon.joining.messages import GenesisWanted, JoinRefused
+from daemon.links.blame import BLAMES_MAX
+from daemon.links.swarm import GOSSIP_PROTOCOL
 from daemon.node import JOIN_PROTOCOL
-from daemon.swarm import GOSSIP_PROTOCOL
 from daemon.transport import FRAME_SIZE_MAX, StreamClosed, Unreachable
 from protocol.codec import decode, encode
 from protocol.consensus.electorate import EPOCH

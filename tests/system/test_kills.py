@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.home import Home
+from daemon.storage.home import Home
 from protocol.consensus import LogRecord
 from tests.system.nets import Daemon, Net, running_net
 from tests.system.remains import check_chains, check_votes, read_votes

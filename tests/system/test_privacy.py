@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.home import Home
+from daemon.storage.home import Home
 from tests.system.nets import Net, placet, running_net
 
 pytestmark = pytest.mark.system

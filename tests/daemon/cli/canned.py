@@ -13,7 +13,7 @@ import trio
 
 from daemon.call import Call, Method
 from daemon.control import Control
-from daemon.home import Home
+from daemon.storage.home import Home
 
 READY_SECONDS_MAX = 10
 

@@ -9,10 +9,10 @@ import pytest
 
 from daemon.cli.main import run_command
 from daemon.errors import DaemonError
-from daemon.home import Home
-from daemon.key_lock import INTERACTIVE
-from daemon.keystore import new_patient_keys, save_keys
+from daemon.keys.keystore import new_patient_keys, save_keys
+from daemon.keys.lock import INTERACTIVE
 from daemon.rpc import CallFailed
+from daemon.storage.home import Home
 from protocol.codec import decode
 from protocol.events import ConsentWithdrawn, SignedEvent, event_signing_bytes
 from protocol.identity import is_valid_signature

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from daemon.home import Home
-from daemon.keystore import new_patient_keys, save_keys
+from daemon.keys.keystore import new_patient_keys, save_keys
+from daemon.storage.home import Home
 from protocol.keys import subject_signing_key
 from tests.daemon.cli.answers import ANSWERS, CONSENT, CONSENT_ENTRY, NETWORK, ST_MARY
 from tests.daemon.cli.canned import canned_node

@@ -1,0 +1,1 @@
+"""How a node comes to be and joins: home, member card, genesis, ticket, admission."""

@@ -1,0 +1,1 @@
+"""Keeps records, gives them out after the chain has it, and gets those of others."""

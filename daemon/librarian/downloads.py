@@ -1,0 +1,110 @@
+"""A record on its way to a file, in clear, because the requester asked for it.
+
+Each chunk is checked before it is written, and the file gets its name only when the whole record is
+what was committed to; until then it is a hidden file that goes when the download does. Everything
+here blocks.
+"""
+
+import mimetypes
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.librarian.streams import FILE_BUFFER_SIZE
+from daemon.storage.files import create_file, disk_errors, sync_file, sync_folder
+from daemon.vault.arrival import Arrival
+from daemon.vault.errors import RecordExists
+from daemon.vault.vault import Vault
+from protocol.container import Opener
+from protocol.envelope import Opening
+from protocol.errors import InvalidRecord
+from protocol.record import Manifest, RecordId
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A record that arrived whole: its file holds what its manifest says, to the last byte."""
+
+    manifest: Manifest
+    path: Path
+
+
+class Download:
+    """One record. Goes on where it was when its stream broke."""
+
+    def __init__(self, opening: Opening, folder: Path, vault: Vault | None) -> None:
+        """With `vault`, a sealed copy is kept there too."""
+        self.opening = opening
+        self._opener = Opener(opening.dek, opening.manifest.content)
+        self._folder = folder
+        self._draft = folder / f".{opening.manifest.id.hex()}.part"
+        self._stack = ExitStack()
+        with disk_errors("the fetched record"):
+            self._draft.unlink(missing_ok=True)
+            self._file = create_file(self._draft, buffer_size=FILE_BUFFER_SIZE)
+        self._arrival = None if vault is None else self._arrive(vault)
+
+    @property
+    def record(self) -> RecordId:
+        return self.opening.manifest.id
+
+    @property
+    def chunk_count(self) -> int:
+        return self._opener.layout.chunk_count
+
+    @property
+    def next_chunk(self) -> int:
+        """The index of the first chunk that is still to come."""
+        return self._opener.opened_count
+
+    def write(self, first: int, chunks: tuple[bytes, ...]) -> None:
+        """Take in the next chunks. Raises `InvalidRecord` if they are not, or are damaged."""
+        if first != self.next_chunk:
+            raise InvalidRecord(f"chunk {first} came where {self.next_chunk} was wanted")
+        for chunk in chunks:
+            plaintext = self._opener.open(chunk)
+            with disk_errors("the fetched record"):
+                self._file.write(plaintext)
+            if self._arrival is not None:
+                self._arrival.write(chunk)
+
+    def finish(self) -> Fetched:
+        """Give the file its name, if all of the record is there and right."""
+        self._opener.finish()
+        path = self._folder / file_name(self.opening.manifest)
+        with disk_errors("the fetched record"):
+            sync_file(self._file)
+            self._draft.replace(path)
+            sync_folder(self._folder)
+        if self._arrival is not None:
+            with suppress(RecordExists):
+                self._arrival.finish()
+        return Fetched(self.opening.manifest, path)
+
+    def close(self) -> None:
+        """Let go of everything; what is not finished does not stay."""
+        self._stack.close()
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            self._draft.unlink(missing_ok=True)
+
+    def _arrive(self, vault: Vault) -> Arrival | None:
+        with suppress(RecordExists):
+            return self._stack.enter_context(vault.receive(self.opening))
+        return None
+
+
+def file_name(manifest: Manifest) -> str:
+    """Return what the file of a record is called: its id, and the ending of its MIME type."""
+    description = manifest.description
+    ending = _ENDINGS.get(description.mime_type) or mimetypes.guess_extension(description.mime_type)
+    return manifest.id.hex() + (ending or ".bin")
+
+
+_ENDINGS = {
+    "application/dicom": ".dcm",
+    "application/fhir+json": ".json",
+    "application/fhir+xml": ".xml",
+    "application/hl7-v2": ".hl7",
+}

@@ -1,0 +1,122 @@
+"""What lies under which key in the store.
+
+    key                                     value
+    b"b" height:8                           Block
+    b"c" height:8                           Certificate: only where a finalization was seen
+    b"h" block hash:32                      height:8
+    b"s" state key                          state entry, as the ledger encodes it
+    b"d" piece:2                            2 KiB of the state digest's accumulators
+    b"e" event id:32                        location of the event
+    b"x" subject:32 location                (a disclosure about the subject)
+    b"y" subject:32 location                (a consent of the subject, given or withdrawn)
+    b"r" disclosure's event id:32 location  (a review of that disclosure)
+    b"t" table:1 key                        local tables of this node, see `daemon.storage.tables`
+    b"m" name                               bookkeeping: the schema version and the network
+
+A location is height:8 position:4. Integers in keys are big-endian, so the order of keys is the
+order of heights. Everything but local tables follows from the blocks: it can be made anew.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple, Self
+
+from protocol.blocks import Block, block_hash
+from protocol.codec import encode
+from protocol.events import (
+    Body,
+    ConsentGiven,
+    ConsentWithdrawn,
+    Disclosure,
+    EmergencyReviewed,
+    event_id,
+)
+from protocol.identity import NetworkId
+
+DIGEST_PIECE_SIZE = 2_048
+"""One bucket of the state digest: a block with few events changes few of them."""
+
+BLOCK: Final = b"b"
+CERTIFICATE: Final = b"c"
+HASH: Final = b"h"
+STATE: Final = b"s"
+DIGEST: Final = b"d"
+EVENT: Final = b"e"
+DISCLOSURE: Final = b"x"
+CONSENT: Final = b"y"
+REVIEW: Final = b"r"
+TABLE: Final = b"t"
+META: Final = b"m"
+SCHEMA_KEY: Final = b"mschema"
+NETWORK_KEY: Final = b"mnetwork"
+
+META_COUNT = 2
+"""How many keys there are for bookkeeping."""
+
+Entries = dict[bytes, bytes | None]
+"""What to write: None deletes."""
+
+
+class Location(NamedTuple):
+    """An event's block, and its place in that block, counted from 0."""
+
+    height: int
+    position: int
+
+    def to_bytes(self) -> bytes:
+        return self.height.to_bytes(8, "big") + self.position.to_bytes(4, "big")
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        assert len(data) == 12
+        return cls(int.from_bytes(data[:8], "big"), int.from_bytes(data[8:], "big"))
+
+
+def at(prefix: bytes, height: int) -> bytes:
+    return prefix + height.to_bytes(8, "big")
+
+
+def after(prefix: bytes) -> bytes:
+    """Return a key that comes after all keys with `prefix`, and before all others that do."""
+    stem = prefix.rstrip(b"\xff") or b"\xfe"
+    return stem[:-1] + bytes([stem[-1] + 1])
+
+
+def block_entries(block: Block, network: NetworkId) -> Entries:
+    """Return all that the store keeps about a block, besides the state."""
+    height = block.header.height
+    return {
+        at(BLOCK, height): encode(block),
+        HASH + block_hash(block.header): height.to_bytes(8, "big"),
+        **dict(_index_entries(block, network)),
+    }
+
+
+def changed_pieces(current: Mapping[bytes, bytes], digest: bytes) -> dict[bytes, bytes]:
+    """Cut the accumulators into pieces, and return those that differ from the stored ones."""
+    pieces = {
+        (start // DIGEST_PIECE_SIZE).to_bytes(2, "big"): digest[start : start + DIGEST_PIECE_SIZE]
+        for start in range(0, len(digest), DIGEST_PIECE_SIZE)
+    }
+    assert len(pieces) >= len(current), "the accumulators never get shorter"
+    return {key: piece for key, piece in pieces.items() if current.get(key) != piece}
+
+
+def _index_entries(block: Block, network: NetworkId) -> Iterator[tuple[bytes, bytes]]:
+    for position, signed in enumerate(block.events):
+        location = Location(block.header.height, position).to_bytes()
+        yield EVENT + event_id(signed.event, network), location
+        prefix = _subject_prefix(signed.event.body)
+        if prefix:
+            yield prefix + location, b""
+
+
+def _subject_prefix(body: Body) -> bytes:
+    match body:
+        case Disclosure():
+            return DISCLOSURE + body.subject
+        case ConsentGiven() | ConsentWithdrawn():
+            return CONSENT + body.subject
+        case EmergencyReviewed():
+            return REVIEW + body.disclosure
+        case _:
+            return b""

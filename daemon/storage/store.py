@@ -1,0 +1,339 @@
+"""The finalized chain and its state on disk. Nothing else in the daemon knows that LevelDB exists.
+
+`daemon.storage.layout` says what lies under which key. All that a block brings is written in one
+synced batch: after a crash all of it is there, or nothing. All reads check checksums. A store
+that failed to write once refuses to write until it is opened anew.
+
+One task appends; any thread may read, and write local tables.
+"""
+
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from daemon.storage import layout
+from daemon.storage.errors import (
+    CorruptStore,
+    StoreFailed,
+    StoreMismatch,
+    explain,
+)
+from daemon.storage.files import create_folder
+from daemon.storage.layout import Entries, Location, after, at, block_entries, changed_pieces
+from daemon.storage.leveldb_files import Damage, check_log_ends, check_logs, check_tables
+from protocol.blocks import Block, BlockHash, FinalizedBlocks, block_hash
+from protocol.codec import decode, encode
+from protocol.errors import DecodeError
+from protocol.events import EventId, SignedEvent
+from protocol.identity import NetworkId, SubjectId
+from protocol.messages import BLOCKS_PER_RANGE_MAX
+from protocol.votes import NO_BLOCK, Certificate, VoteKind
+
+if sys.version_info < (3, 12):
+    import plyvel as leveldb
+else:
+    import plyvel_next as leveldb  # The same, where plyvel has no wheels.
+
+SCHEMA = (1).to_bytes(4, "big")
+"""The version of the layout."""
+
+CACHE_SIZE = 16 * 1024 * 1024
+OPEN_FILES_MAX = 256
+BLOOM_BITS_PER_KEY = 10
+
+_TABLE_LINE = re.compile(r"^ (\d+):\d+\[", re.MULTILINE)
+"""A line of LevelDB's property `leveldb.sstables`, which names a table by its number."""
+
+T = TypeVar("T")
+
+
+class ChainStore:
+    """Finalized blocks in their order, the state after the last of them, and local tables."""
+
+    def __init__(self, db: Any, network: NetworkId, path: Path) -> None:
+        self._db = db
+        self._is_frozen = False
+        self._path = path
+        self._failed = False
+        self.network = network
+        self._check_bookkeeping()
+        self._digest_pieces = dict(self._items(layout.DIGEST))
+        self._head = self._read_head()
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path, network: NetworkId) -> Iterator[Self]:
+        """Open the store in the folder `path`, or make a new one if there is none.
+
+        Raises `StoreLocked`, `StoreMismatch`, `CorruptStore`, `StoreFull` or `StoreFailed`.
+        """
+        for damage in check_log_ends(path):
+            raise CorruptStore(f"the store in {path} is damaged: {damage}")
+        try:
+            create_folder(path)
+        except OSError as error:
+            raise StoreFailed(f"cannot make the folder {path}: {error.strerror}") from error
+        with _daemon_errors(path):
+            db = leveldb.DB(
+                str(path),
+                create_if_missing=True,
+                paranoid_checks=True,
+                lru_cache_size=CACHE_SIZE,
+                max_open_files=OPEN_FILES_MAX,
+                bloom_filter_bits=BLOOM_BITS_PER_KEY,
+            )
+        with closing(db):
+            yield cls(db, network, path)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the store does not even have the genesis block."""
+        return self._head is None
+
+    @property
+    def head(self) -> Block:
+        """The newest block; at height 0 that of the genesis."""
+        assert self._head is not None, "call `begin` first"
+        return self._head
+
+    @property
+    def height(self) -> int:
+        return self.head.header.height
+
+    @property
+    def digest(self) -> bytes:
+        """The accumulators of the state digest, as they were handed to `append`."""
+        return b"".join(piece for _, piece in sorted(self._digest_pieces.items()))
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the state entry under `key`: the store is a `StateView`."""
+        return self._get(layout.STATE + key)
+
+    def entry(self, key: bytes) -> bytes | None:
+        """For `verification`: return what lies under a key of `layout`."""
+        return self._get(key)
+
+    def entries(self) -> Iterator[tuple[bytes, bytes]]:
+        """For `daemon.storage.verification`: yield all that is stored, in the order of the keys."""
+        return self._items(b"")
+
+    def state_items(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield all state entries, in the order of their keys."""
+        return self._items(layout.STATE)
+
+    def block(self, height: int) -> Block | None:
+        return self._message(at(layout.BLOCK, height), Block)
+
+    def height_of(self, block: BlockHash) -> int | None:
+        value = self._get(layout.HASH + block)
+        return None if value is None else int.from_bytes(value, "big")
+
+    def block_by_hash(self, block: BlockHash) -> Block | None:
+        height = self.height_of(block)
+        return None if height is None else self.block(height)
+
+    def certificate(self, height: int) -> Certificate | None:
+        """Return the finalization of exactly this block; most blocks below another have none."""
+        return self._message(at(layout.CERTIFICATE, height), Certificate)
+
+    def finalization(self, height: int) -> tuple[int, Certificate] | None:
+        """Return the certificate that makes the block at `height` final, and where it stands."""
+        for key, value in self._items(layout.CERTIFICATE, start=height.to_bytes(8, "big")):
+            return int.from_bytes(key, "big"), decode_stored(value, Certificate)
+        return None
+
+    def finalized_range(self, first: int, last: int, size_max: int) -> FinalizedBlocks | None:
+        """Return the blocks from `first` to the last one up to `last` that has a certificate.
+
+        It goes beyond `last` only where nothing before has one. None if `first` is not there, or
+        if no certificate comes within `size_max` bytes and `BLOCKS_PER_RANGE_MAX` blocks.
+        """
+        encoded: list[bytes] = []
+        count, certificate, size = 0, None, 0
+        for height in range(first, first + BLOCKS_PER_RANGE_MAX):
+            value = self._get(at(layout.BLOCK, height))
+            size += len(value or b"")
+            if value is None or size > size_max or (certificate and height > last):
+                break
+            encoded.append(value)
+            if found := self.certificate(height):
+                count, certificate = len(encoded), found
+        if certificate is None:
+            return None
+        blocks = tuple(decode_stored(value, Block) for value in encoded[:count])
+        return FinalizedBlocks(blocks=blocks, certificate=certificate)
+
+    def event_location(self, event: EventId) -> Location | None:
+        value = self._get(layout.EVENT + event)
+        return None if value is None else Location.from_bytes(value)
+
+    def event_at(self, location: Location) -> SignedEvent:
+        """Return the event at a location that one of the indexes gave."""
+        block = self.block(location.height)
+        if block is None or location.position >= len(block.events):
+            raise CorruptStore(f"an index points to nothing in block {location.height}")
+        return block.events[location.position]
+
+    def disclosures(self, subject: SubjectId) -> list[Location]:
+        """Return where the disclosures about `subject` stand, the oldest first."""
+        return self._locations(layout.DISCLOSURE + subject)
+
+    def consents_of(self, subject: SubjectId) -> list[Location]:
+        """Return where `subject` gave or withdrew a consent, the oldest first."""
+        return self._locations(layout.CONSENT + subject)
+
+    def reviews_of(self, disclosure: EventId) -> list[Location]:
+        return self._locations(layout.REVIEW + disclosure)
+
+    def begin(self, genesis: Block, changes: Mapping[bytes, bytes | None], digest: bytes) -> None:
+        """Write the genesis block and its state into a store that is new."""
+        assert self.is_new
+        assert genesis.header.height == 0
+        assert genesis.header.network == self.network
+        self._write_chain((genesis,), None, changes, digest)
+
+    def append(
+        self,
+        blocks: Sequence[Block],
+        certificate: Certificate,
+        changes: Mapping[bytes, bytes | None],
+        digest: bytes,
+    ) -> None:
+        """Write the next blocks, the last of which `certificate` finalizes, with their state.
+
+        On return all of it is on the disk. After an error or a crash all of it is there, or none.
+        """
+        parent = self.head.header
+        for block in blocks:
+            assert block.header.height == parent.height + 1
+            assert block.header.parent == block_hash(parent)
+            parent = block.header
+        assert certificate.kind == VoteKind.FINALIZE
+        assert certificate.block == block_hash(parent) != NO_BLOCK
+        self._write_chain(blocks, certificate, changes, digest)
+
+    def _write_chain(
+        self,
+        blocks: Sequence[Block],
+        certificate: Certificate | None,
+        changes: Mapping[bytes, bytes | None],
+        digest: bytes,
+    ) -> None:
+        entries: Entries = {layout.STATE + key: new for key, new in changes.items()}
+        for block in blocks:
+            entries |= block_entries(block, self.network)
+        if certificate is not None:
+            entries[at(layout.CERTIFICATE, blocks[-1].header.height)] = encode(certificate)
+        pieces = changed_pieces(self._digest_pieces, digest)
+        entries |= {layout.DIGEST + key: piece for key, piece in pieces.items()}
+        self.write(entries)
+        self._digest_pieces = self._digest_pieces | pieces
+        self._head = blocks[-1]
+
+    def damaged_files(self) -> Iterator[Damage]:
+        """Yield damage in any byte of the files that hold the store; it may be in use meanwhile."""
+        yield from check_logs(self._path)
+        tables = self._db.get_property(b"leveldb.sstables").decode()
+        names = [f"{int(number):06}.ldb" for number in _TABLE_LINE.findall(tables)]
+        yield from check_tables(self._path, names)
+
+    @contextmanager
+    def frozen(self) -> Iterator[Self]:
+        """Yield the store as it is now, to be read while this one goes on."""
+        with closing(self._db.snapshot()) as snapshot:
+            frozen = type(self)(snapshot, self.network, self._path)
+            frozen._is_frozen = True
+            yield frozen
+
+    def table_get(self, key: bytes) -> bytes | None:
+        """For `daemon.storage.tables`: read an entry of a local table."""
+        return self._get(layout.TABLE + key)
+
+    def table_items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """For `daemon.storage.tables`: yield what follows `prefix` in each key, and the value."""
+        return self._items(layout.TABLE + prefix)
+
+    def table_write(self, entries: Mapping[bytes, bytes | None]) -> None:
+        """For `daemon.storage.tables`: write entries of local tables, all of them or none."""
+        self.write({layout.TABLE + key: value for key, value in entries.items()})
+
+    def write(self, entries: Mapping[bytes, bytes | None]) -> None:
+        """Put and delete all of `entries` in one synced batch."""
+        assert not self._is_frozen
+        if self._failed:
+            raise StoreFailed(f"the store in {self._path} failed to write before")
+        try:
+            with self._db.write_batch(sync=True) as batch:
+                for key, value in entries.items():
+                    if value is None:
+                        batch.delete(key)
+                    else:
+                        batch.put(key, value)
+        except leveldb.Error as error:
+            self._failed = True
+            raise explain(error, self._path) from error
+
+    def _get(self, key: bytes) -> bytes | None:
+        try:
+            value: bytes | None = self._db.get(key, verify_checksums=True)
+        except leveldb.Error as error:
+            raise explain(error, self._path) from error
+        return value
+
+    def _items(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield what follows `prefix` in each key, from `start` on, and the value."""
+        with _daemon_errors(self._path):
+            entries = self._db.iterator(
+                start=prefix + start, stop=after(prefix), verify_checksums=True
+            )
+            with closing(entries):
+                for key, value in entries:
+                    yield key[len(prefix) :], value
+
+    def _locations(self, prefix: bytes) -> list[Location]:
+        return [Location.from_bytes(key) for key, _ in self._items(prefix)]
+
+    def _message(self, key: bytes, expected: type[T]) -> T | None:
+        value = self._get(key)
+        return None if value is None else decode_stored(value, expected)
+
+    def _read_head(self) -> Block | None:
+        with (
+            _daemon_errors(self._path),
+            self._db.iterator(prefix=layout.BLOCK, reverse=True, verify_checksums=True) as entries,
+        ):
+            newest = next(entries, None)
+        return None if newest is None else decode_stored(newest[1], Block)
+
+    def _check_bookkeeping(self) -> None:
+        """Refuse the store of another network or version; mark a new store as ours."""
+        schema, network = self._get(layout.SCHEMA_KEY), self._get(layout.NETWORK_KEY)
+        if schema is None and network is None:
+            if next(self._items(b""), None) is not None:
+                raise CorruptStore(f"the store in {self._path} does not know whose it is")
+            self.write({layout.SCHEMA_KEY: SCHEMA, layout.NETWORK_KEY: self.network})
+            return
+        if schema != SCHEMA:
+            found = int.from_bytes(schema or b"", "big")
+            raise StoreMismatch(f"the store in {self._path} has schema {found}: we do not know it")
+        if network != self.network:
+            raise StoreMismatch(f"the store in {self._path} belongs to another network")
+
+
+def decode_stored(value: bytes, expected: type[T]) -> T:
+    """Decode what we wrote ourselves: if that fails, the disk lied to us."""
+    try:
+        return decode(value, expected)
+    except DecodeError as error:
+        raise CorruptStore(f"unreadable {expected.__name__} in the store: {error}") from error
+
+
+@contextmanager
+def _daemon_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except leveldb.Error as error:
+        raise explain(error, path) from error

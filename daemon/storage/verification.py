@@ -1,0 +1,242 @@
+"""Re-checks the whole chain of one node from genesis, trusting nothing that the node stored.
+
+In this order, and up to the first thing that is wrong with the contents:
+
+1. every byte of the files: checksums, and that nothing is left out (`leveldb_files`);
+2. each block, by the same rules that decide what the network accepts: links, events root,
+   signatures, and execution on a state of its own that begins with the genesis (`protocol.chain`);
+3. certificates: good ones only, and one that covers the newest block;
+4. what is stored about each block besides, the whole state, and its digest: equal to what was
+   computed, with nothing missing and nothing more;
+5. local tables: they can be read. Nobody else knows what they must say.
+
+A store that is in use is checked as it was at the beginning.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from pathlib import Path
+
+from daemon.errors import DaemonError, Exit
+from daemon.storage.errors import CorruptStore
+from daemon.storage.layout import (
+    CERTIFICATE,
+    DIGEST,
+    DIGEST_PIECE_SIZE,
+    META,
+    META_COUNT,
+    STATE,
+    TABLE,
+    block_entries,
+)
+from daemon.storage.leveldb_files import check_files
+from daemon.storage.store import ChainStore
+from daemon.storage.tables import TABLES
+from protocol.blocks import Block, block_hash, genesis_block
+from protocol.chain import Chain
+from protocol.digest import DIGEST_SIZE, StateDigest
+from protocol.errors import InvalidBlock, InvalidCertificate
+from protocol.genesis import Genesis, network_id
+from protocol.identity import Verifier
+from protocol.ledger import genesis_changes
+from protocol.mempool import Mempool
+from protocol.state import Changes
+from protocol.votes import VoteKind, validate_certificate
+
+BLOCKS_PER_REPORT = 100
+"""After how many blocks the caller hears of progress."""
+
+
+class VerificationFailed(DaemonError):
+    """What is stored is not the chain that the network agreed on."""
+
+    code = "verification-failed"
+    exit_code = Exit.VERIFICATION_FAILED
+    next_step = CorruptStore.next_step
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was checked so far, and what is wrong. Of a good chain nothing is."""
+
+    head: int
+    """The height of the newest block when the check began."""
+    blocks: int = 0
+    events: int = 0
+    certificates: int = 0
+    state_entries: int = 0
+    findings: tuple[str, ...] = ()
+
+    @property
+    def is_good(self) -> bool:
+        return not self.findings
+
+    def raise_if_bad(self) -> None:
+        """Raise `VerificationFailed` with the first finding."""
+        if self.findings:
+            raise VerificationFailed(self.findings[0])
+
+
+ReportProgress = Callable[[Report], None]
+
+
+class _Wrong(Exception):
+    """The contents are not what they must be."""
+
+
+def verify_folder(folder: Path, genesis: Genesis, report_progress: ReportProgress) -> Report:
+    """Check a store that no daemon uses, such as a copy or a backup.
+
+    The files are checked as they lie there, before LevelDB opens them and tidies up. Raises
+    `StoreLocked` if it is in use, and `StoreMismatch` if it belongs to another network.
+    """
+    findings = tuple(f"changed bytes in {damage}" for damage in check_files(folder))
+    if findings:
+        return Report(head=0, findings=findings)
+    try:
+        with ChainStore.open(folder, network_id(genesis)) as store:
+            return verify_chain(store, genesis, report_progress)
+    except CorruptStore as error:
+        return Report(head=0, findings=(str(error),))
+
+
+def verify_chain(store: ChainStore, genesis: Genesis, report_progress: ReportProgress) -> Report:
+    """Check all that `store` holds; it may be in use. Takes long: call it in a worker thread."""
+    findings = tuple(f"changed bytes in {damage}" for damage in store.damaged_files())
+    with store.frozen() as frozen:
+        if frozen.is_new:
+            return Report(head=0, findings=(*findings, "the store does not have a genesis block"))
+        verification = _Verification(frozen, genesis, report_progress)
+        if findings:
+            return replace(verification.report, findings=findings)
+        try:
+            verification.run()
+        except (_Wrong, CorruptStore) as error:
+            return replace(verification.report, findings=(str(error),))
+        return verification.report
+
+
+class _Verification:
+    """Follows the stored chain on a state of its own."""
+
+    def __init__(
+        self, store: ChainStore, genesis: Genesis, report_progress: ReportProgress
+    ) -> None:
+        self.report = Report(head=store.height)
+        self._store = store
+        self._genesis = genesis
+        self._network = network_id(genesis)
+        self._report_progress = report_progress
+        self._verifier = Verifier()
+        self._state: dict[bytes, bytes] = {}
+        self._digest = StateDigest()
+        self._counts = Counter({META: META_COUNT})
+
+    def run(self) -> None:
+        """Check everything, or raise `_Wrong` or `CorruptStore`."""
+        chain = self._begin()
+        for height in range(1, self.report.head + 1):
+            self._follow(chain, height)
+            is_certified = self._check_certificate(chain.head)
+            if height == self.report.head and not is_certified:
+                raise _Wrong(f"no certificate makes block {height} final")
+            if height % BLOCKS_PER_REPORT == 0:
+                self._report_progress(self.report)
+        self._compare_state()
+        self._compare_counts()
+        for table in TABLES:
+            table.items(self._store)
+        self._report_progress(self.report)
+
+    def _begin(self) -> Chain:
+        changes = genesis_changes(self._genesis)
+        self._digest = StateDigest().updated({}, changes)
+        self._apply(changes)
+        block = genesis_block(self._genesis, self._digest.root)
+        if self._stored_block(0) != block:
+            raise _Wrong("block 0 is not that of the genesis")
+        self._compare_entries(block)
+        return Chain(
+            genesis=self._genesis,
+            head=block,
+            state=self._state,
+            digest=self._digest,
+            mempool=Mempool(self._network),
+            verifier=self._verifier,
+        )
+
+    def _stored_block(self, height: int) -> Block:
+        block = self._store.block(height)
+        if block is None:
+            raise _Wrong(f"block {height} is missing")
+        return block
+
+    def _follow(self, chain: Chain, height: int) -> None:
+        """Judge the next block as the network does, and take over what it changes."""
+        block = self._stored_block(height)
+        if block.header.parent != chain.head_hash:
+            raise _Wrong(f"block {height} does not follow the one before")
+        try:
+            chain.finalize([block])
+        except InvalidBlock as error:
+            raise _Wrong(f"block {height} is not valid: {error}") from error
+        finalization = chain.take_finalization()
+        self._apply(finalization.changes)
+        self._digest = finalization.digest
+        chain.stored(height)
+        self._compare_entries(block)
+        self.report = replace(
+            self.report, blocks=height, events=self.report.events + len(block.events)
+        )
+
+    def _check_certificate(self, block: Block) -> bool:
+        """Return whether the block has a certificate of its own, which then is a good one."""
+        height = block.header.height
+        certificate = self._store.certificate(height)
+        if certificate is None:
+            return False
+        if certificate.kind != VoteKind.FINALIZE or certificate.block != block_hash(block.header):
+            raise _Wrong(f"the certificate of block {height} is about something else")
+        try:
+            validate_certificate(
+                certificate, self._network, self._genesis.authorities, self._verifier
+            )
+        except InvalidCertificate as error:
+            raise _Wrong(f"the certificate of block {height} is not valid: {error}") from error
+        self._counts[CERTIFICATE] += 1
+        self.report = replace(self.report, certificates=self.report.certificates + 1)
+        return True
+
+    def _apply(self, changes: Changes) -> None:
+        for key, value in changes.items():
+            if value is None:
+                self._state.pop(key, None)
+            else:
+                self._state[key] = value
+
+    def _compare_entries(self, block: Block) -> None:
+        """Check what is stored about a block in other places, such as the indexes."""
+        for key, value in block_entries(block, self._network).items():
+            self._counts[key[:1]] += 1
+            if self._store.entry(key) != value:
+                raise _Wrong(f"an index is wrong about block {block.header.height}")
+
+    def _compare_state(self) -> None:
+        expected = sorted(self._state.items())
+        for ours, stored in zip_longest(expected, self._store.state_items()):
+            if ours != stored:
+                raise _Wrong("the stored state is not the one that the blocks lead to")
+        if self._store.digest != self._digest.encode():
+            raise _Wrong("the stored digest is not that of the state")
+        self._counts[STATE] += len(expected)
+        self._counts[DIGEST] += len(range(0, DIGEST_SIZE, DIGEST_PIECE_SIZE))
+        self.report = replace(self.report, state_entries=len(expected))
+
+    def _compare_counts(self) -> None:
+        """Check that nothing is stored but what was compared, and local tables."""
+        stored = Counter(key[:1] for key, _ in self._store.entries())
+        del stored[TABLE]
+        if stored != self._counts:
+            raise _Wrong("the store holds entries that belong to no block")

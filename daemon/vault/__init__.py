@@ -1,0 +1,1 @@
+"""Sealed records and consent terms as files, and the keys that can be destroyed."""
