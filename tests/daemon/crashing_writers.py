@@ -83,11 +83,12 @@ def is_recent(record: LogRecord, oldest: int) -> bool:
 
 def main() -> None:
     kind, folder = sys.argv[1:]
-    write: Callable[[Path], Iterator[int]] = {
+    writers: dict[str, Callable[[Path], Iterator[int]]] = {
         "store": write_blocks,
         "votes": write_votes,
         "votes-unpruned": partial(write_votes, prune_every=0),
-    }[kind]
+    }
+    write = writers[kind]
     try:
         for number in write(Path(folder)):
             sys.stdout.write(f"{number}\n")
