@@ -1,0 +1,470 @@
+"""One core, told what others say: what it answers, whom it blames, and whom it does not."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from protocol.blocks import Block, FinalizedBlocks, block_hash
+from protocol.codec import decode, encode
+from protocol.consensus import Halt, HaltReason
+from protocol.effects import (
+    HeartbeatTimer,
+    PeerConnected,
+    PeerDisconnected,
+    PeerRecordIssued,
+    RefuseEvents,
+    RememberPeer,
+    ScheduleTimer,
+    SendRange,
+    StoreBlocks,
+)
+from protocol.errors import (
+    DecodeError,
+    InvalidBlock,
+    InvalidCertificate,
+    InvalidSignature,
+    LimitExceeded,
+    ProtocolError,
+)
+from protocol.events import Equivocation
+from protocol.messages import (
+    BLOCKS_PER_RANGE_MAX,
+    BlockWanted,
+    Bundle,
+    Gossiped,
+    Graft,
+    Have,
+    Payload,
+    Prune,
+    RangeWanted,
+    Status,
+    Topic,
+)
+from protocol.sync import ANSWER_TIMEOUT, SyncTimer
+from tests.protocol.example_ledger import ExampleLedger
+from tests.protocol.example_node import ExampleNode, blamed, finalized, joined, of, said
+from tests.protocol.examples import (
+    CREATED_AT,
+    consent_given,
+    consent_withdrawn,
+    id_of,
+    make_bundle,
+    make_certificate,
+    make_key,
+    make_network,
+    make_party,
+    make_peer_record,
+    make_vote,
+    member_admitted,
+    member_removed,
+    records_committed,
+    token,
+)
+
+NETWORK = make_network()
+FIRST, SECOND = NETWORK.authorities[:2]
+CLINIC, OTHER = NETWORK.members
+STRANGER = make_party("stranger")
+PATIENT = make_key("patient")
+CONSENT = consent_given(NETWORK, PATIENT, CLINIC)
+WITHDRAWAL = consent_withdrawn(NETWORK, PATIENT)
+EVENT = records_committed(NETWORK, CLINIC)
+
+
+@pytest.fixture
+def node() -> ExampleNode:
+    """Return a clinic's node with links to two authorities and another clinic."""
+    return ExampleNode(NETWORK, CLINIC, FIRST, SECOND, OTHER)
+
+
+@pytest.fixture
+def authority() -> ExampleNode:
+    return ExampleNode(NETWORK, FIRST, *NETWORK.authorities[1:], CLINIC)
+
+
+@pytest.fixture
+def ledger() -> ExampleLedger:
+    return ExampleLedger(NETWORK)
+
+
+def gossiped_to(effects: list[Any], kind: type) -> list[tuple[bytes, Gossiped]]:
+    """Return gossiped messages of one kind that are pushed along the tree, and to whom."""
+    payloads: list[tuple[bytes, Gossiped]] = [
+        (peer, decode(each.content, Gossiped)) for peer, each in said(effects, Payload)
+    ]
+    return [(peer, message) for peer, message in payloads if isinstance(message, kind)]
+
+
+# ── events ──
+
+
+def test_our_event_goes_to_every_neighbour(node: ExampleNode) -> None:
+    bundles = gossiped_to(node.submit(EVENT), Bundle)
+
+    assert [peer for peer, _ in bundles] == [FIRST.id, SECOND.id, OTHER.id]
+    assert {bundle.events for _, bundle in bundles if isinstance(bundle, Bundle)} == {(EVENT,)}
+
+
+def test_a_refusal_goes_back_to_the_submitter_and_nowhere_else(node: ExampleNode) -> None:
+    [refusal] = node.submit(WITHDRAWAL)
+
+    assert isinstance(refusal, RefuseEvents)
+    assert refusal.refusals[0][0] == id_of(NETWORK, WITHDRAWAL)
+
+
+def test_a_bundle_is_passed_on_to_all_but_its_sender(node: ExampleNode) -> None:
+    bundle = make_bundle(NETWORK, OTHER, EVENT)
+
+    assert gossiped_to(node.gossip(SECOND, bundle), Bundle) == [
+        (FIRST.id, bundle),
+        (OTHER.id, bundle),
+    ]
+
+
+def test_an_authority_proposes_what_it_hears(authority: ExampleNode) -> None:
+    authority.gossip(CLINIC, make_bundle(NETWORK, CLINIC, EVENT))
+
+    assert authority.core.consensus is not None
+    assert authority.core.consensus.waiting_for().reason == "events"
+
+
+def test_a_withdrawal_counts_from_the_moment_it_is_seen(
+    node: ExampleNode, ledger: ExampleLedger
+) -> None:
+    node.gossip(FIRST, finalized(ledger, CONSENT))
+    consent = token("consent", 16)
+    assert not node.core.is_withdrawn(consent)
+
+    node.gossip(FIRST, make_bundle(NETWORK, OTHER, WITHDRAWAL))
+    assert node.core.is_withdrawn(consent)
+
+
+def test_a_pushed_bundle_is_judged_again_though_it_is_known(
+    node: ExampleNode, ledger: ExampleLedger
+) -> None:
+    """The withdrawal came before the consent that it is about."""
+    bundle = make_bundle(NETWORK, OTHER, WITHDRAWAL)
+    node.gossip(FIRST, bundle)
+    assert len(node.core.mempool) == 0
+    node.gossip(FIRST, finalized(ledger, CONSENT))
+
+    node.hear(OTHER, bundle)
+    assert node.core.mempool.contains(id_of(NETWORK, WITHDRAWAL))
+
+
+def test_nobody_is_blamed_for_a_bundle_whose_submitter_we_do_not_know(
+    node: ExampleNode, ledger: ExampleLedger
+) -> None:
+    """It may have been admitted where the chain is longer."""
+    bundle = make_bundle(NETWORK, STRANGER, EVENT)
+    assert node.gossip(FIRST, bundle) == []
+
+    node.gossip(FIRST, finalized(ledger, member_admitted(NETWORK, STRANGER, FIRST)))
+    assert len(gossiped_to(node.gossip(SECOND, bundle), Bundle)) == 2
+
+
+def test_nobody_is_blamed_for_an_event_that_is_not_valid_here(node: ExampleNode) -> None:
+    bundle = make_bundle(NETWORK, OTHER, WITHDRAWAL)
+
+    assert node.gossip(FIRST, bundle) == []
+    assert node.hear(FIRST, bundle) == []
+
+
+def test_nobody_is_blamed_for_a_full_mempool(
+    node: ExampleNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("protocol.mempool.EVENTS_MAX", 1)
+    node.gossip(FIRST, make_bundle(NETWORK, OTHER, EVENT))
+    other = records_committed(NETWORK, OTHER, root=token("other"))
+
+    assert node.gossip(FIRST, make_bundle(NETWORK, OTHER, other, sequence=2)) == []
+
+
+def test_a_removed_members_client_hears_of_it(node: ExampleNode, ledger: ExampleLedger) -> None:
+    node.gossip(FIRST, finalized(ledger, member_removed(NETWORK, CLINIC.id)))
+
+    [refusal] = node.submit(records_committed(NETWORK, OTHER))
+    assert isinstance(refusal, RefuseEvents)
+    assert refusal.refusals[0][1].code == "not-a-member"
+
+
+# ── blame ──
+
+GOOD = make_bundle(NETWORK, OTHER, EVENT)
+HUGE = make_bundle(
+    NETWORK, OTHER, *(member_admitted(NETWORK, make_party(f"c{n}"), FIRST) for n in range(60))
+)
+MADE, CERTIFICATE, _ = ExampleLedger(NETWORK).next_block(EVENT)
+FINAL = FinalizedBlocks((MADE,), CERTIFICATE)
+FORGED = replace(CERTIFICATE, signatures=(bytes(64), *CERTIFICATE.signatures[1:]))
+EXCHANGED = FinalizedBlocks((Block(MADE.header, ()),), CERTIFICATE)
+RECORD = make_peer_record(NETWORK, OTHER)
+
+
+@pytest.mark.parametrize(
+    ("message", "error"),
+    [
+        (replace(GOOD, signature=bytes(64)), InvalidSignature),
+        (replace(GOOD, submitter=FIRST.id), InvalidSignature),
+        (HUGE, LimitExceeded),
+        (Payload(Topic.EVENTS, encode(replace(GOOD, sequence=9))), InvalidSignature),
+        (Payload(Topic.EVENTS, b"\xc1"), DecodeError),
+        (Payload(Topic.EVENTS, encode(GOOD) + b"\x00"), DecodeError),
+        (Payload(Topic.PEERS, encode(replace(RECORD, issued_at=1))), InvalidSignature),
+        (Payload(Topic.BLOCKS, encode(EXCHANGED)), InvalidBlock),
+        (EXCHANGED, InvalidBlock),
+        (FinalizedBlocks((MADE,), FORGED), InvalidCertificate),
+        (FinalizedBlocks((MADE, MADE), CERTIFICATE), InvalidBlock),
+    ],
+)
+def test_what_no_honest_node_sends_is_blamed(
+    node: ExampleNode, message: Any, error: type[ProtocolError]
+) -> None:
+    effects = node.hear(OTHER, message)
+
+    assert blamed(effects) == [error]
+    assert of(StoreBlocks, effects) == []
+    assert len(node.core.mempool) == 0
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        FinalizedBlocks((MADE,), FORGED),
+        EXCHANGED,
+    ],
+)
+def test_a_false_copy_does_not_keep_a_true_one_away(node: ExampleNode, message: Any) -> None:
+    node.gossip(OTHER, message)
+
+    assert len(of(StoreBlocks, node.gossip(FIRST, FINAL))) == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        make_vote(NETWORK, 0),
+        CERTIFICATE,
+        BlockWanted(token("block")),
+    ],
+)
+def test_only_authorities_take_part_in_consensus(authority: ExampleNode, message: Any) -> None:
+    assert blamed(authority.hear(CLINIC, message)) == [LimitExceeded]
+    assert blamed(authority.hear(SECOND, message)) == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Status(0, 0, 2**63 - 1, None, 0),
+        Status(7, 2**63 - 1, 0, CERTIFICATE, 2**63 - 1),
+        RangeWanted(2**63 - 1, 0),
+        RangeWanted(0, 2**63 - 1),
+        Have(Topic.BLOCKS, (bytes(16),)),
+        Graft(Topic.PEERS, (bytes(16),)),
+        Prune(Topic.EVENTS),
+    ],
+)
+def test_strange_but_harmless_messages_of_members_are_not_blamed(
+    node: ExampleNode, message: Any
+) -> None:
+    assert blamed(node.hear(OTHER, message)) == []
+
+
+def test_a_member_behind_is_not_blamed_for_old_blocks(
+    node: ExampleNode, ledger: ExampleLedger
+) -> None:
+    old, new = finalized(ledger, EVENT), finalized(ledger, CONSENT)
+    node.gossip(FIRST, joined(old, new))
+
+    assert blamed(node.gossip(OTHER, old)) == []
+    assert blamed(node.hear(OTHER, old)) == []
+
+
+# ── blocks ──
+
+
+def test_a_finalized_block_is_stored_and_passed_on(node: ExampleNode) -> None:
+    effects = node.gossip(FIRST, FINAL)
+
+    [stored] = of(StoreBlocks, effects)
+    assert stored.finalization.blocks == (MADE,)
+    assert stored.certificate == CERTIFICATE
+    assert [peer for peer, _ in gossiped_to(effects, FinalizedBlocks)] == [SECOND.id, OTHER.id]
+    assert node.core.chain.height == 1
+    assert node.core.certificate == CERTIFICATE
+
+
+def test_an_authority_follows_blocks_that_others_finalized(authority: ExampleNode) -> None:
+    authority.gossip(SECOND, FINAL)
+
+    assert authority.core.consensus is not None
+    assert authority.core.consensus.waiting_for().height == 1
+
+
+def test_a_gap_makes_us_ask_and_the_block_may_come_again(
+    node: ExampleNode, ledger: ExampleLedger
+) -> None:
+    old, new = finalized(ledger, EVENT), finalized(ledger, CONSENT)
+    effects = node.gossip(FIRST, new)
+    assert said(effects, RangeWanted) == [(FIRST.id, RangeWanted(1, 2))]
+
+    effects = node.hear(FIRST, joined(old, new))
+    assert [each.finalization.blocks for each in of(StoreBlocks, effects)] == [
+        (*old.blocks, *new.blocks)
+    ]
+    assert {peer for peer, _ in gossiped_to(effects, FinalizedBlocks)} >= {SECOND.id, OTHER.id}
+
+
+def test_who_claims_more_is_asked_and_left_for_another_when_silent(node: ExampleNode) -> None:
+    effects = node.hear(OTHER, Status(0, 0, 5, None, 0))
+    assert said(effects, RangeWanted) == [(OTHER.id, RangeWanted(1, 5))]
+    assert ScheduleTimer(SyncTimer(1), node.now + ANSWER_TIMEOUT) in effects
+    node.hear(FIRST, Status(0, 0, 5, None, 0))
+
+    effects = node.fire(SyncTimer(1))
+    assert said(effects, RangeWanted) == [(FIRST.id, RangeWanted(1, 5))]
+
+
+@pytest.mark.parametrize("lie", [EXCHANGED, FinalizedBlocks((MADE,), FORGED)])
+def test_who_lies_about_blocks_is_blamed_and_left_for_another(
+    node: ExampleNode, lie: FinalizedBlocks
+) -> None:
+    node.hear(OTHER, Status(0, 0, 5, None, 0))
+    node.hear(FIRST, Status(0, 0, 5, None, 0))
+
+    effects = node.hear(OTHER, lie)
+    assert len(blamed(effects)) == 1
+    assert said(effects, RangeWanted) == [(FIRST.id, RangeWanted(1, 5))]
+
+
+def test_an_answer_that_does_not_fit_blames_nobody(
+    node: ExampleNode, ledger: ExampleLedger
+) -> None:
+    node.hear(OTHER, Status(0, 0, 5, None, 0))
+    node.hear(FIRST, Status(0, 0, 5, None, 0))
+    finalized(ledger, EVENT)
+
+    effects = node.hear(OTHER, finalized(ledger, CONSENT))
+    assert blamed(effects) == []
+    assert said(effects, RangeWanted) == [(FIRST.id, RangeWanted(1, 5))]
+
+
+def test_who_leaves_is_not_waited_for(node: ExampleNode) -> None:
+    node.hear(OTHER, Status(0, 0, 5, None, 0))
+    node.hear(FIRST, Status(0, 0, 4, None, 0))
+
+    effects = node.step(PeerDisconnected(OTHER.id))
+    assert said(effects, RangeWanted) == [(FIRST.id, RangeWanted(1, 4))]
+
+
+def test_a_question_for_blocks_is_answered_within_bounds(node: ExampleNode) -> None:
+    assert node.hear(OTHER, RangeWanted(3, 5)) == [SendRange(OTHER.id, 3, 5)]
+
+    [answer] = node.hear(OTHER, RangeWanted(3, 10**9))
+    assert answer == SendRange(OTHER.id, 3, 2 + BLOCKS_PER_RANGE_MAX)
+
+
+def test_a_final_block_beside_ours_halts_the_node_and_blames_nobody(
+    node: ExampleNode, ledger: ExampleLedger
+) -> None:
+    node.gossip(FIRST, FINAL)
+    rival = ExampleLedger(NETWORK)
+    rival.next_block(CONSENT)
+
+    effects = node.gossip(SECOND, finalized(rival, EVENT))
+    assert of(Halt, effects) == [Halt(HaltReason.CONFLICTING_CHAIN)]
+    assert blamed(effects) == []
+
+
+def test_a_final_block_that_leads_elsewhere_halts_the_node(node: ExampleNode) -> None:
+    header = replace(MADE.header, state_digest=token("elsewhere"))
+    certificate = make_certificate(NETWORK, view=header.view, block=block_hash(header))
+    elsewhere = FinalizedBlocks((Block(header, MADE.events),), certificate)
+
+    effects = node.gossip(SECOND, elsewhere)
+    assert of(Halt, effects) == [Halt(HaltReason.STATE_DIVERGED)]
+    assert node.core.chain.height == 0
+
+
+# ── cheats ──
+
+
+def test_an_authority_that_contradicts_itself_is_reported(authority: ExampleNode) -> None:
+    votes = [make_vote(NETWORK, 1, block=token(label)) for label in ("one", "other")]
+    authority.hear(SECOND, votes[0])
+    effects = authority.hear(SECOND, votes[1])
+
+    [(_, bundle), *_] = gossiped_to(effects, Bundle)
+    assert isinstance(bundle, Bundle)
+    body = bundle.events[0].event.body
+    assert isinstance(body, Equivocation)
+    assert (body.first, body.second) == tuple(votes)
+
+
+# ── peer records ──
+
+
+def test_a_peer_record_is_remembered_and_passed_on(node: ExampleNode) -> None:
+    effects = node.gossip(FIRST, RECORD)
+
+    assert of(RememberPeer, effects) == [RememberPeer(RECORD)]
+    assert [peer for peer, _ in said(effects, Payload)] == [SECOND.id, OTHER.id]
+    assert node.core.directory.addresses(OTHER.id) == RECORD.addresses
+
+
+def test_the_newest_peer_record_counts(node: ExampleNode) -> None:
+    newer = make_peer_record(NETWORK, OTHER, "/ip4/192.0.2.9/tcp/1", issued_at=CREATED_AT + 1)
+    node.gossip(FIRST, newer)
+
+    assert node.gossip(SECOND, RECORD) == []
+    assert node.core.directory.addresses(OTHER.id) == newer.addresses
+
+
+def test_the_record_of_who_is_not_yet_a_member_here_may_come_again(
+    node: ExampleNode, ledger: ExampleLedger
+) -> None:
+    record = make_peer_record(NETWORK, STRANGER)
+    assert node.gossip(FIRST, record) == []
+
+    node.gossip(FIRST, finalized(ledger, member_admitted(NETWORK, STRANGER, FIRST)))
+    assert of(RememberPeer, node.gossip(FIRST, record)) == [RememberPeer(record)]
+
+
+def test_a_record_from_the_future_blames_nobody(node: ExampleNode) -> None:
+    record = make_peer_record(NETWORK, OTHER, issued_at=CREATED_AT + 10**9)
+
+    assert node.gossip(FIRST, record) == []
+
+
+def test_our_own_record_is_spread(node: ExampleNode) -> None:
+    record = make_peer_record(NETWORK, CLINIC)
+
+    effects = node.step(PeerRecordIssued(record))
+    assert [peer for peer, _ in said(effects, Payload)] == [FIRST.id, SECOND.id, OTHER.id]
+    assert node.core.directory.addresses(CLINIC.id) == record.addresses
+
+
+# ── links and heartbeats ──
+
+
+def test_a_new_neighbour_hears_where_we_stand(node: ExampleNode) -> None:
+    node.gossip(FIRST, FINAL)
+    effects = node.step(PeerConnected(STRANGER.id))
+
+    [(peer, status)] = said(effects, Status)
+    assert (peer, status.height, status.certificate) == (STRANGER.id, 1, CERTIFICATE)
+
+
+def test_heartbeats_say_where_we_stand(node: ExampleNode) -> None:
+    effects = node.fire(HeartbeatTimer())
+
+    assert [peer for peer, _ in said(effects, Status)] == [FIRST.id, SECOND.id, OTHER.id]
+    assert of(ScheduleTimer, effects) == [ScheduleTimer(HeartbeatTimer(), node.now + 1_500)]
+
+
+def test_among_authorities_consensus_says_it(authority: ExampleNode) -> None:
+    effects = authority.fire(HeartbeatTimer())
+
+    assert [peer for peer, _ in said(effects, Status)] == [CLINIC.id]
