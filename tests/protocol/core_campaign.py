@@ -20,7 +20,7 @@ from tests.protocol.core_workload import Workload, is_welcome
 from tests.protocol.core_world import World, make_world
 from tests.protocol.network import Links, Network, Partition
 
-HEALING = 200_000
+HEALING = 330_000
 
 
 @dataclass(frozen=True, slots=True)

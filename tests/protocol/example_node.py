@@ -5,10 +5,10 @@ effects = node.hear(peer, message)
 """
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from protocol.blocks import Block, FinalizedBlocks
-from protocol.codec import encode
+from protocol.codec import decode, encode
 from protocol.consensus import Instant, Persist, Persisted, Started
 from protocol.core import Core
 from protocol.effects import (
@@ -112,6 +112,14 @@ def said(effects: Iterable[Effect], kind: type[T]) -> list[tuple[bytes, T]]:
         if isinstance(effect.message, kind)
         for recipient in effect.recipients
     ]
+
+
+def gossiped_to(effects: Iterable[Effect], kind: type[Any]) -> list[tuple[bytes, Gossiped]]:
+    """Return gossiped messages of one kind that are pushed along the tree, and to whom."""
+    payloads: list[tuple[bytes, Gossiped]] = [
+        (peer, decode(each.content, Gossiped)) for peer, each in said(effects, Payload)
+    ]
+    return [(peer, message) for peer, message in payloads if isinstance(message, kind)]
 
 
 def finalized(
