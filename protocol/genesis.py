@@ -107,8 +107,20 @@ def validate_genesis(genesis: Genesis) -> None:
         raise InvalidGenesis("authorities must be sorted by id, each once")
     if not set(voters) <= set(ids):
         raise InvalidGenesis("an authority is not a member")
-    if len({authority.voting_key for authority in genesis.authorities}) != len(voters):
-        raise InvalidGenesis("two authorities have the same voting key")
+    _validate_keys(genesis)
+
+
+def _validate_keys(genesis: Genesis) -> None:
+    """Raise unless each key has one owner and one purpose: who holds it may do one thing."""
+    signing = [
+        *(member.id for member in genesis.members),
+        *(member.officer for member in genesis.members),
+        *(authority.voting_key for authority in genesis.authorities),
+    ]
+    if len(set(signing)) != len(signing):
+        raise InvalidGenesis("a member, officer or voting key appears twice")
+    if len({member.kem_key for member in genesis.members}) != len(genesis.members):
+        raise InvalidGenesis("two members have the same KEM key")
 
 
 def authorities_hash(epoch: int, authorities: tuple[Authority, ...]) -> bytes:

@@ -32,6 +32,12 @@ def test_an_example_is_valid_and_has_one_name() -> None:
 STRANGER = make_party("stranger")
 NAMESAKE = replace(GENESIS.members[1], name=GENESIS.members[0].name)
 
+
+def with_first_member(**keys: bytes) -> Genesis:
+    """Return the example with other keys of its first member."""
+    return replace(GENESIS, members=(replace(GENESIS.members[0], **keys), *GENESIS.members[1:]))
+
+
 CONTRADICTIONS = {
     "another version": replace(GENESIS, version=PROTOCOL_VERSION + 1),
     "members in disorder": replace(GENESIS, members=GENESIS.members[::-1]),
@@ -47,6 +53,15 @@ CONTRADICTIONS = {
     "one voting key for two": replace(
         GENESIS, authorities=(FIRST, replace(SECOND, voting_key=FIRST.voting_key))
     ),
+    "a voting key that is a member key": replace(
+        GENESIS, authorities=(replace(FIRST, voting_key=FIRST.member), SECOND)
+    ),
+    "a voting key that is an officer's": replace(
+        GENESIS, authorities=(replace(FIRST, voting_key=GENESIS.members[0].officer), SECOND)
+    ),
+    "an officer key that is a member key": with_first_member(officer=GENESIS.members[1].id),
+    "one officer key for two": with_first_member(officer=GENESIS.members[1].officer),
+    "one KEM key for two": with_first_member(kem_key=GENESIS.members[1].kem_key),
 }
 
 
