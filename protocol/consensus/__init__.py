@@ -19,7 +19,7 @@ Consensus", TCC 2023); the safety argument is in docs/protocol.md.
     state, rounds, fetches, timing, electorate, log, report: what the rules know and use
 """
 
-from protocol.consensus.admission import NotAnAuthority, WrongEpoch
+from protocol.consensus.admission import NotAVoter, WrongEpoch
 from protocol.consensus.electorate import Electorate, electorate, leader_order
 from protocol.consensus.interface import (
     Application,
@@ -79,7 +79,7 @@ __all__ = [
     "Instant",
     "LogRecord",
     "MessageReceived",
-    "NotAnAuthority",
+    "NotAVoter",
     "OwnVote",
     "PeerConnected",
     "PeerDisconnected",

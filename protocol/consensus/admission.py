@@ -32,10 +32,10 @@ PROPOSALS_AHEAD = 1
 """The proposal of the next view may overtake the last vote of this one."""
 
 
-class NotAnAuthority(ProtocolError):
+class NotAVoter(ProtocolError):
     """Only authorities take part in consensus."""
 
-    code = "not-an-authority"
+    code = "not-a-voter"
 
 
 class WrongEpoch(ProtocolError):
@@ -47,7 +47,7 @@ class WrongEpoch(ProtocolError):
 def validate_message(state: State, sender: MemberId, message: ConsensusMessage) -> None:
     """Raise a `ProtocolError` if no honest authority would send this."""
     if sender not in state.electorate.signers:
-        raise NotAnAuthority("only authorities take part in consensus")
+        raise NotAVoter("only authorities take part in consensus")
     match message:
         case Vote():
             _validate_epoch(message.epoch)

@@ -288,6 +288,11 @@ def test_every_refusal_code_stands_in_the_document_and_no_other() -> None:
     assert found | halts == in_document
 
 
+def test_no_two_errors_of_the_protocol_share_a_code() -> None:
+    found = [code for path in modules("protocol") for code in codes(path)]
+    assert sorted(found) == sorted(set(found))
+
+
 def test_every_rule_that_the_code_cites_stands_in_the_document() -> None:
     sources = modules("protocol", "daemon")
     cited = {rule for path in sources for rule in RULE.findall(path.read_text(encoding="utf-8"))}

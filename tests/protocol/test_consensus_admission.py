@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from protocol.blocks import Block
-from protocol.consensus import MessageReceived, NotAnAuthority, WrongEpoch
+from protocol.consensus import MessageReceived, NotAVoter, WrongEpoch
 from protocol.consensus.rounds import Round
 from protocol.consensus.state import ROUNDS_AHEAD_MAX
 from protocol.errors import InvalidBlock, InvalidCertificate, InvalidSignature, ProtocolError
@@ -155,7 +155,7 @@ def test_a_justification_that_leads_far_ahead_does_not_hide_a_forged_vote() -> N
 def test_only_authorities_are_heard() -> None:
     talk = Conversation(FOLLOWER)
 
-    with pytest.raises(NotAnAuthority):
+    with pytest.raises(NotAVoter):
         talk.step(MessageReceived(bytes(32), BlockWanted(bytes(32))))
 
 
