@@ -19,7 +19,7 @@ from daemon.storage.store import ChainStore
 from daemon.storage.tables import put_peer_record
 from daemon.storage.vote_log import VoteLog, VoteLogFailed
 from daemon.timers import Timers
-from protocol.codec import decode, encode
+from protocol.codec import MESSAGE_SIZE_MAX, decode, encode
 from protocol.consensus import (
     CancelTimer,
     Halt,
@@ -52,8 +52,11 @@ from protocol.identity import MemberId, short
 from protocol.messages import PeerMessage, Proposal
 from protocol.votes import Certificate, Vote
 
-RANGE_SIZE_MAX = 2 * 1024 * 1024
-"""The largest answer to a question for blocks, in bytes."""
+RANGE_SIZE_MAX = MESSAGE_SIZE_MAX - 64 * 1024
+"""The largest answer to a question for blocks, in bytes, but for its certificate.
+
+All blocks that one certificate finalizes have to fit, or nobody could give them to who is behind.
+"""
 
 RANGES_MAX = 16
 """How many such answers may be under way, one per peer."""
