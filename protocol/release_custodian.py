@@ -160,7 +160,14 @@ class CustodianExchange:
         self._ruling = Ruling(remembered.basis, records, remembered.others)
         self._release = remembered.release
         self.phase = Phase.FINALITY
-        return [AwaitDisclosure(remembered.disclosure)]
+        request = self.signed
+        return [
+            AwaitDisclosure(
+                remembered.disclosure,
+                request=request.commitment,
+                until=request.request.valid_until,
+            )
+        ]
 
     def _submit(self, release: Release) -> list[Effect]:
         assert self.phase == Phase.SEALING

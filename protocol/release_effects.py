@@ -122,9 +122,14 @@ class SubmitDisclosure:
 
 @dataclass(frozen=True, slots=True)
 class AwaitDisclosure:
-    """Wait until a disclosure that was submitted before is final."""
+    """Wait until a disclosure that was submitted before is final.
+
+    If the network refuses it, forget the release that was sealed for this request.
+    """
 
     disclosure: EventId
+    request: Commitment
+    until: Timestamp
 
 
 @dataclass(frozen=True, slots=True)

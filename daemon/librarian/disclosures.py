@@ -14,9 +14,10 @@ from daemon.librarian.node import LibrarianNode
 from daemon.librarian.places import Turns
 from daemon.librarian.releases import Releases
 from daemon.receipts import Receipts
+from protocol.codec import Timestamp
 from protocol.disclosure import CounterGap
 from protocol.errors import ProtocolError
-from protocol.events import Event, EventId, SignedEvent, event_id, sign_event
+from protocol.events import Commitment, Event, EventId, SignedEvent, event_id, sign_event
 from protocol.identity import short
 from protocol.release_effects import (
     AwaitDisclosure,
@@ -58,7 +59,10 @@ class Disclosures:
             await wait_final(
                 self._node.store, self._receipts, effect.disclosure, seconds=FINALITY_SECONDS_MAX
             )
-        except (ProtocolError, DaemonError) as error:
+        except ProtocolError as error:
+            await self._forget(effect.disclosure, effect.request, effect.until, error)
+            return self._result(effect.disclosure)
+        except DaemonError as error:
             log.info("disclosure-not-final", event_id=short(effect.disclosure), code=error.code)
         return self._result(effect.disclosure, is_pending=True)
 
@@ -75,15 +79,19 @@ class Disclosures:
         except CounterGap:
             raise
         except ProtocolError as error:
-            log.warning("disclosure-refused", event_id=short(identifier), code=error.code)
-            await trio.to_thread.run_sync(
-                self._releases.drop, disclosure.request, disclosure.request_until
-            )
+            await self._forget(identifier, disclosure.request, disclosure.request_until, error)
         except DaemonError as error:
             # It may still become final: the release waits for the same request to come again.
             log.warning("disclosure-not-final", event_id=short(identifier), code=error.code)
             return self._result(identifier, is_pending=True)
         return self._result(identifier)
+
+    async def _forget(
+        self, disclosure: EventId, request: Commitment, until: Timestamp, error: ProtocolError
+    ) -> None:
+        """The network refused the disclosure for good: its release will never leave."""
+        log.warning("disclosure-refused", event_id=short(disclosure), code=error.code)
+        await trio.to_thread.run_sync(self._releases.drop, request, until)
 
     def _sign(self, effect: SubmitDisclosure) -> SignedEvent:
         counter = self._node.next_counter(effect.disclosure.subject)

@@ -196,6 +196,9 @@ def test_a_request_out_of_time_is_turned_away_unseen(valid_until: int) -> None:
     assert effects == [TurnAway(NotConsidered(Unconsidered.OUTDATED, NOON))]
 
 
+AWAIT = AwaitDisclosure(EVENT, request=SIGNED.commitment, until=SIGNED.request.valid_until)
+
+
 def test_the_same_request_again_gets_the_same_release_without_a_second_disclosure() -> None:
     first = handed_over(permit(1))
     remembered = Remembered(EVENT, first.disclosure.basis, first.release, ())
@@ -203,7 +206,7 @@ def test_the_same_request_again_gets_the_same_release_without_a_second_disclosur
     exchange.step(NOON + MINUTE, RequestReceived(SIGNED))
     case = case_of(permit(1), remembered=remembered)
 
-    assert exchange.step(NOON + MINUTE, CaseLoaded(case)) == [AwaitDisclosure(EVENT)]
+    assert exchange.step(NOON + MINUTE, CaseLoaded(case)) == [AWAIT]
     exchange.step(NOON + MINUTE, DisclosureFinal(EVENT, NOON + 40))
     assert exchange.step(NOON + MINUTE, CaseLoaded(case)) == [
         HandOver(Granted(EVENT, first.release, ()), SIGNED)
@@ -222,7 +225,7 @@ def test_a_release_is_not_repeated_once_it_is_forbidden(is_erased: bool) -> None
 
     effects = exchange.step(NOON, CaseLoaded(case))
     if not is_erased:
-        assert effects == [AwaitDisclosure(EVENT)]
+        assert effects == [AWAIT]
         exchange.step(NOON, DisclosureFinal(EVENT, NOON - 40))
         effects = exchange.step(NOON, CaseLoaded(case))
     assert effects == [Refuse(REFUSAL_QUANTUM)]
