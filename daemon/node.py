@@ -23,6 +23,7 @@ from daemon.keys.keystore import NodeKeys
 from daemon.links import discovery
 from daemon.links.blame import Blames
 from daemon.links.neighbour import LinkDown, LinkUp
+from daemon.links.neighbourhood import choose_neighbours
 from daemon.links.swarm import Swarm
 from daemon.membership import Membership, changes_members
 from daemon.receipts import Receipt
@@ -46,9 +47,6 @@ from protocol.ledger import genesis_changes
 from protocol.messages import ADDRESSES_MAX, sign_peer_record
 from protocol.origin import Origin
 from protocol.state import StateView, subject_entry
-
-NEIGHBOURS_MAX = 8
-"""How many others a member that is no authority keeps links to."""
 
 SUBMISSION_SECONDS_MAX = 30
 """How long a submission may wait to become final before its caller is told that it still waits."""
@@ -213,16 +211,13 @@ class Node:
         return tuple(dict.fromkeys((*signed, *configured, *announced)))
 
     def wanted(self) -> Mapping[MemberId, tuple[str, ...]]:
-        """Return whom we want as neighbours: the authorities, then some others near to us."""
-        authorities = [authority.member for authority in self.genesis.authorities]
-        others = [] if self.is_authority else self._nearest_others(authorities)
-        chosen = authorities if self.is_authority else (authorities + others)[:NEIGHBOURS_MAX]
-        return {member: self.addresses(member) for member in chosen if member != self.me}
-
-    def _nearest_others(self, authorities: list[MemberId]) -> list[MemberId]:
-        mine = int.from_bytes(self.me, "big")
-        ids = [each.id for each in self.members.all() if each.id not in authorities]
-        return sorted(ids, key=lambda each: int.from_bytes(each, "big") ^ mine)
+        """Return whom we want as neighbours, and where they are."""
+        chosen = choose_neighbours(
+            self.me,
+            authorities=(authority.member for authority in self.genesis.authorities),
+            members=(member.id for member in self.members.all()),
+        )
+        return {member: self.addresses(member) for member in chosen}
 
     def _is_welcome(self, member: MemberId) -> bool:
         return member in self.members and not self.blames.is_banned(member)

@@ -1,0 +1,37 @@
+"""Everybody has neighbours of its own, and authorities all of each other."""
+
+from collections import Counter
+
+from daemon.links.neighbourhood import NEIGHBOURS_MAX, choose_neighbours
+from tests.protocol.examples import token
+
+AUTHORITIES = tuple(token(f"authority {number}") for number in range(25))
+MEMBERS = tuple(token(f"member {number}") for number in range(200))
+
+
+def test_an_authority_wants_all_other_authorities_and_nobody_else() -> None:
+    me, *others = AUTHORITIES
+    assert choose_neighbours(me, authorities=AUTHORITIES, members=MEMBERS) == tuple(others)
+
+
+def test_nobody_wants_itself_and_no_place_is_lost_to_it() -> None:
+    few = AUTHORITIES[:2]
+    for me in MEMBERS[:20]:
+        chosen = choose_neighbours(me, authorities=few, members=(*few, *MEMBERS))
+        assert me not in chosen
+        assert set(few) < set(chosen)
+        assert len(set(chosen)) == len(chosen) == NEIGHBOURS_MAX
+
+
+def test_members_of_a_network_with_many_authorities_share_them_out() -> None:
+    load = Counter(
+        neighbour
+        for me in MEMBERS
+        for neighbour in choose_neighbours(me, authorities=AUTHORITIES, members=MEMBERS)
+    )
+    assert set(load) == set(AUTHORITIES)
+    assert max(load.values()) < len(MEMBERS)
+
+
+def test_who_is_alone_wants_nobody() -> None:
+    assert choose_neighbours(MEMBERS[0], authorities=(), members=MEMBERS[:1]) == ()
