@@ -16,6 +16,7 @@ from random import Random
 
 from tests.protocol.core_checks import CoreChecks
 from tests.protocol.core_network import CoreHost, Swarm
+from tests.protocol.core_traitors import Equivocator
 from tests.protocol.core_workload import Workload, is_welcome
 from tests.protocol.core_world import World, make_world
 from tests.protocol.network import Links, Network, Partition
@@ -37,6 +38,8 @@ class Plan:
     fsync_spread: int
     is_flaky: bool
     """Whether processes die and links are cut."""
+    traitor: int | None
+    """The authority that proposes twice, if one does."""
 
 
 @dataclass
@@ -68,6 +71,7 @@ def plan_of(seed: int) -> Plan:
         ),
         fsync_spread=chance.choice((0, 20, 100)),
         is_flaky=chance.random() < 0.8,
+        traitor=None if seed % 4 < 3 else seed // 4 % 4,
     )
 
 
@@ -75,7 +79,11 @@ def prepare(plan: Plan) -> Run:
     """Make the hosts, and put all faults and events on the heap."""
     network = Network(seed=plan.seed, links=plan.links)
     world = make_world(plan.authorities, plan.members, 1, delay_bound=plan.delay_bound)
-    hosts = [CoreHost(network, world, name=n, place=n) for n in range(len(world.parties))]
+    traitor = plan.traitor if plan.authorities >= 4 else None
+    hosts = [
+        (Equivocator if name == traitor else CoreHost)(network, world, name=name, place=name)
+        for name in range(len(world.parties))
+    ]
     swarm = Swarm(network, _pairs(network.random, hosts, plan.authorities))
     newcomer = hosts.pop()
     swarm.unwelcome.add(newcomer.name)
@@ -90,6 +98,9 @@ def prepare(plan: Plan) -> Run:
     run = Run(
         plan, network, world, everybody, swarm, workload, CoreChecks(network, world, everybody)
     )
+    if traitor is not None:
+        run.checks.liars.add(traitor)
+        workload.submitters = [host for host in hosts if host.name != traitor]
     for host in everybody:
         host.fsync_spread = plan.fsync_spread
         host.skew = network.random.randint(-2_000, 2_000)

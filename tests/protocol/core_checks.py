@@ -82,10 +82,19 @@ class CoreChecks:
         network.watchers.append(self._heard)
         for host in hosts:
             host.watchers.append(self._saw)
+            host.after_step = self._check_timers
 
     def _heard(self, host: CoreHost, message: Any) -> None:
         if not isinstance(message, Status) and host.name not in self.liars:
             self._last_said = self.network.now
+
+    def _check_timers(self, host: CoreHost) -> None:
+        """What consensus believes to be set is set, or it may wait for ever."""
+        if not host.is_up or not host.is_idle or host.core.consensus is None:
+            return
+        believed = host.core.consensus._state.timers
+        if any(host.timers.get(timer) != at for timer, at in believed.items()):
+            raise Violated(f"{host.name} believes in timers that are not set")
 
     def _saw(self, host: CoreHost, effect: Any) -> None:
         if host.is_traitor:

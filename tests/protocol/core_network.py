@@ -50,6 +50,7 @@ class CoreHost(Host):
         """Called with each effect before it is carried out."""
         self.on_change: Callable[[CoreHost], None] = lambda _: None
         """Called when the process has started or died."""
+        self.after_step: Callable[[CoreHost], None] = lambda _: None
 
     @property
     def id(self) -> MemberId:
@@ -83,6 +84,9 @@ class CoreHost(Host):
     def received(self, sender: int, message: Any) -> None:
         if sender in self.linked:
             self.step(MessageReceived(self.world.parties[sender].id, message))
+
+    def check(self) -> None:
+        self.after_step(self)
 
     def timer_fired(self, timer: Any) -> None:
         self.step(TimerFired(timer))
