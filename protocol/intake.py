@@ -80,9 +80,10 @@ class Intake:
         was_unfinished = self.submissions.is_unfinished
         for bundle in self.submissions.take(now.monotonic):
             accepted, refusals = self._admit_own(bundle, now)
-            yield from self._refuse(refusals)
             if accepted:
-                yield from self._relay.publish(bundle, authorities, now.monotonic)
+                good = self._without(bundle, refusals)
+                yield from self._relay.publish(good, authorities, now.monotonic)
+            yield from self._refuse(refusals)
         if self.submissions.is_unfinished and not was_unfinished:
             yield self._schedule("push", self.submissions.push_delay, now)
 
@@ -130,6 +131,14 @@ class Intake:
         except ProtocolError as error:
             ids = [event_id(signed.event, self._network) for signed in bundle.events]
             return [], [(identifier, error) for identifier in ids]
+
+    def _without(self, bundle: Bundle, refusals: list[Refusal]) -> Bundle:
+        """Return our bundle without what was refused: elsewhere it might have been admitted."""
+        if not refusals:
+            return bundle
+        good = self.submissions.renew(bundle, {identifier for identifier, _ in refusals})
+        self._mempool.renew(bundle, good)
+        return good
 
     def _admit(self, bundle: Bundle, now: Instant) -> tuple[list[EventId], list[Refusal]]:
         return self._mempool.add(bundle, self._chain.state, self._context(now), self._verifier)

@@ -133,6 +133,15 @@ class Mempool:
                 accepted.append(identifier)
         return accepted, refused
 
+    def renew(self, old: Bundle, new: Bundle) -> None:
+        """Hold `new` instead of `old`: its submitter left out what was refused."""
+        held = self._held.pop(old.signature)
+        size = len(encode(new))
+        self._bytes += size - held.size
+        self._bytes_of[new.submitter] += size - held.size
+        held.bundle, held.size = new, size
+        self._held[new.signature] = held
+
     def remove(self, finalized: Iterable[EventId]) -> None:
         """Forget events that are final now. `prune` must follow."""
         for identifier in finalized:

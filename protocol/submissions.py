@@ -5,7 +5,7 @@ leave as one bundle, so that the cost of a message is paid once for many. Until 
 its bundle is pushed again to the authorities, ever more slowly: gossip may have lost it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from protocol.codec import encode
@@ -61,16 +61,21 @@ class Submissions:
 
     def take(self, now: int) -> list[Bundle]:
         """Return what was collected as signed bundles, and remember them until they are final."""
-        bundles = []
-        for events in _split(self._collected):
-            self.sequence += 1
-            bundle = sign_bundle(self.key, self.network, self.sequence, events)
-            ids = {event_id(signed.event, self.network) for signed in events}
-            self._unfinished[self.sequence] = (bundle, ids)
-            bundles.append(bundle)
+        bundles = [self._sign(events) for events in _split(self._collected)]
         self._collected = []
         self._sent_at = now
         return bundles
+
+    def renew(self, bundle: Bundle, refused: Collection[EventId]) -> Bundle:
+        """Return a bundle that has not left yet anew, without the events that were refused."""
+        del self._unfinished[bundle.sequence]
+        return self._sign(
+            tuple(
+                signed
+                for signed in bundle.events
+                if event_id(signed.event, self.network) not in refused
+            )
+        )
 
     def settle(self, ids: Iterable[EventId]) -> None:
         """Events are final, or refused: no need to push them again."""
@@ -86,6 +91,13 @@ class Submissions:
         """Return the oldest bundles that are not final, and wait longer the next time."""
         self.push_delay = min(2 * self.push_delay, PUSH_DELAY_MAX)
         return [bundle for bundle, _ in self._unfinished.values()][:BUNDLES_PUSHED_MAX]
+
+    def _sign(self, events: tuple[SignedEvent, ...]) -> Bundle:
+        self.sequence += 1
+        bundle = sign_bundle(self.key, self.network, self.sequence, events)
+        ids = {event_id(signed.event, self.network) for signed in events}
+        self._unfinished[self.sequence] = (bundle, ids)
+        return bundle
 
 
 def _split(events: list[SignedEvent]) -> list[tuple[SignedEvent, ...]]:

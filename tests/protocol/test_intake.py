@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from msgspec.structs import replace
 
-from protocol.codec import encode
+from protocol.codec import decode, encode
 from protocol.consensus import Instant
 from protocol.effects import Effect, RefuseEvents, ScheduleTimer, SendMessage
 from protocol.errors import InvalidSignature
@@ -171,6 +171,21 @@ def test_what_is_refused_goes_back_and_not_out(desk: Desk) -> None:
     assert list(refused(effects)) == [id_of(NETWORK, bad)]
     assert len(effects) == 1
     assert not desk.intake.submissions.is_unfinished
+
+
+def test_what_is_refused_does_not_leave_among_good_events_either(desk: Desk) -> None:
+    """Another node might admit it, and make final what its submitter was told is not."""
+    bad = replace(event(1), signatures=(bytes(64),))
+    effects = desk.submit(event(2), bad, event(3))
+
+    assert list(refused(effects)) == [id_of(NETWORK, bad)]
+    sent = {effect.message for effect in effects if isinstance(effect, SendMessage)}
+    [payload] = sent
+    assert isinstance(payload, Payload)
+    assert decode(payload.content, Bundle).events == (event(2), event(3))
+    assert [each.events for each in desk.example.mempool.bundles()] == [(event(2), event(3))]
+    pushed = list(bundles_of(desk.intake.push_again(AUTHORITIES, at(PUSH_DELAY_MIN))))
+    assert [each.events for each in pushed] == [(event(2), event(3))]
 
 
 def test_a_member_that_was_removed_hears_it_from_its_own_node(desk: Desk) -> None:

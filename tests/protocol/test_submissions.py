@@ -116,6 +116,18 @@ def test_a_bundle_is_pushed_again_until_all_its_events_are_settled() -> None:
     assert submissions.push_again() == []
 
 
+def test_a_bundle_is_renewed_without_what_was_refused() -> None:
+    submissions = make_submissions()
+    [bundle] = taken(submissions, event(0), event(1), event(2))
+    renewed = submissions.renew(bundle, {id_of(NETWORK, event(1))})
+
+    assert renewed.events == (event(0), event(2))
+    assert renewed.sequence == bundle.sequence + 1
+    assert submissions.push_again() == [renewed]
+    submissions.settle([id_of(NETWORK, event(0)), id_of(NETWORK, event(2))])
+    assert not submissions.is_unfinished
+
+
 def test_pushes_become_rarer_and_then_begin_afresh() -> None:
     submissions = make_submissions()
     taken(submissions, event())
