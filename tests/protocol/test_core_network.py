@@ -87,6 +87,28 @@ class Scene:
         self.checks.at_end()
 
 
+def test_what_a_member_submits_is_final_everywhere_within_moments() -> None:
+    """Five delays to the block and the votes, and two more along the tree."""
+    scene = Scene(events=0)
+    scene.network.after(5_000, scene.workload.act)
+    scene.network.run(until=5_000)
+    scene.network.run(until=5_000 + 7 * 40 + 50)
+
+    assert [len(host.disk.final) for host in scene.hosts] == [1] * 6
+    scene.run()
+
+
+def test_an_idle_network_says_only_where_it_stands() -> None:
+    scene = Scene(events=0)
+    scene.network.run(until=10_000)
+    scene.network.sent.clear()
+    scene.network.run(until=3_600_000)
+
+    assert scene.network.sent.keys() == {"Status"}
+    assert all(host.disk.height == 0 for host in scene.hosts)
+    assert all(not host.log for host in scene.hosts)
+
+
 def crash(name: int, *, before: int) -> None:
     """Play the scene, and let a process die before the effect of this number."""
     scene = Scene()
