@@ -128,9 +128,11 @@ class Equivocator(CoreHost):
         self.restart_after(1_000)
 
     def _other(self, proposal: Proposal) -> Proposal:
-        """Return a valid block of fewer events in the same place, signed as well."""
+        """Return another valid block for the same place, signed as well, while that can be made."""
         block = proposal.block
-        above = self.core.chain._executed[block.header.parent]
+        above = self.core.chain._executed.get(block.header.parent)
+        if above is None:
+            return proposal
         context = self.core.chain.context(
             height=block.header.height, timestamp=block.header.timestamp + 1
         )
