@@ -22,12 +22,12 @@ from daemon.librarian.releases import Releases
 from daemon.transport import Stream, StreamClosed
 from protocol.audit import HandedOver, ReceiptKept
 from protocol.codec import decode, encode
-from protocol.container import SEALED_CHUNK_SIZE
 from protocol.directives import BasePolicy
 from protocol.errors import ProtocolError
 from protocol.events import Commitment
 from protocol.genesis import Member
 from protocol.identity import Verifier, short
+from protocol.record import RecordId
 from protocol.release import (
     CHUNKS_PER_ANSWER_MAX,
     REFUSAL,
@@ -250,14 +250,14 @@ class Conversation:
         for start in range(0, wanted.count, CHUNKS_PER_ANSWER_MAX):
             first = wanted.first + start
             count = min(CHUNKS_PER_ANSWER_MAX, wanted.count - start)
-            data = await trio.to_thread.run_sync(
-                self._desk.node.vault.sealed_chunks, wanted.record, first, count
-            )
-            chunks = tuple(
-                data[place : place + SEALED_CHUNK_SIZE]
-                for place in range(0, len(data), SEALED_CHUNK_SIZE)
-            )
-            await self._say(ChunksSent(first, chunks))
+            answer = await trio.to_thread.run_sync(self._read_chunks, wanted.record, first, count)
+            with trio.fail_after(SEND_SECONDS_MAX):
+                await self._stream.send(answer)
+
+    def _read_chunks(self, record: RecordId, first: int, count: int) -> bytes:
+        """Return an encoded answer. Blocks; copying a MiB is no work for the task of the loop."""
+        chunks = self._desk.node.vault.sealed_chunks(record, first, count)
+        return encode(ChunksSent(first, chunks))
 
     async def _keep_receipt(self, acknowledged: Acknowledged) -> None:
         signed = self._exchange.signed

@@ -15,6 +15,9 @@ from protocol.errors import LimitExceeded
 FRAME_SIZE_MAX = 4 * 1024 * 1024 + 64 * 1024
 """The longest frame in bytes: the largest message and room for what wraps it."""
 
+LONG_FRAME_SIZE = 64 * 1024
+"""From here on a frame leaves as it is, after its header: a copy would cost more than a write."""
+
 _LENGTH_SIZES = {0xC4: 1, 0xC5: 2, 0xC6: 4}
 """The first byte of bin 8, bin 16 and bin 32, and in how many bytes the length follows."""
 
@@ -23,6 +26,12 @@ def encode_frame(frame: bytes) -> bytes:
     assert len(frame) <= FRAME_SIZE_MAX, "the caller keeps its messages below the limit"
     packed: bytes = msgpack.packb(frame)
     return packed
+
+
+def long_frame_header(frame: bytes) -> bytes:
+    """Return what goes before a long frame, which need not be copied to be sent after it."""
+    assert LONG_FRAME_SIZE <= len(frame) <= FRAME_SIZE_MAX, "the caller keeps to the limits"
+    return b"\xc6" + len(frame).to_bytes(_LENGTH_SIZES[0xC6], "big")
 
 
 def encode_frames(frames: Iterable[bytes]) -> bytes:

@@ -8,7 +8,13 @@ import trio
 
 from daemon.transport.bytestream import BufferedStream
 from daemon.transport.errors import StreamClosed
-from daemon.transport.frames import FrameDecoder, encode_frame, encode_frames
+from daemon.transport.frames import (
+    LONG_FRAME_SIZE,
+    FrameDecoder,
+    encode_frame,
+    encode_frames,
+    long_frame_header,
+)
 from daemon.transport.yamux_stream import YamuxStream
 from protocol.errors import ProtocolError
 from protocol.identity import MemberId
@@ -32,7 +38,11 @@ class Stream:
         It waits while the member does not read: put it in `fail_after`, and reset the stream when
         that fires, because part of the frame may be under way.
         """
-        await self._buffered.send_all(encode_frame(frame))
+        if len(frame) < LONG_FRAME_SIZE:
+            await self._buffered.send_all(encode_frame(frame))
+        else:
+            await self._buffered.send_all(long_frame_header(frame))
+            await self._buffered.send_all(frame)
 
     async def send_many(self, frames: Sequence[bytes]) -> None:
         """Send frames together, as cheaply as one."""

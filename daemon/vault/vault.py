@@ -11,8 +11,9 @@ the one lock here: the key file has one writer.
 
 import secrets
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -70,12 +71,20 @@ class Vault:
             self._keys = VaultKeys(self._folder.keys, master)
             self._finish_erasing()
 
-    def add(self, source: BinaryIO, description: Description) -> Manifest:
-        """Seal all of `source` as a new record, in constant memory, and return its manifest."""
+    def add(
+        self,
+        source: BinaryIO,
+        description: Description,
+        report: Callable[[int], None] | None = None,
+    ) -> Manifest:
+        """Seal all of `source` as a new record, in constant memory, and return its manifest.
+
+        `report` hears of how many bytes are sealed.
+        """
         _check_description(description)
         dek, prefix = secrets.token_bytes(32), secrets.token_bytes(16)
         with disk_errors("a record"), self._folder.incoming() as folder:
-            content = seal_stream(source, folder / "chunks", Sealer(dek, prefix))
+            content = seal_stream(source, folder / "chunks", Sealer(dek, prefix), report)
             manifest = Manifest(
                 id=secrets.token_bytes(16),
                 description=description,
@@ -130,13 +139,18 @@ class Vault:
         self._remember(manifest)
         return Opening(dek, manifest)
 
-    def sealed_chunks(self, record: RecordId, first: int, count: int) -> bytes:
-        """Return `count` sealed chunks, one after the other; fewer at the end of the record."""
+    def sealed_chunks(self, record: RecordId, first: int, count: int) -> tuple[bytes, ...]:
+        """Return `count` sealed chunks, fewer at the end of the record.
+
+        They are read one by one: small pieces of memory are used again and again, large ones cost
+        as much as all the rest.
+        """
         assert first >= 0
         assert 0 <= count <= CHUNKS_PER_READ_MAX
         with self._open_chunks(record) as file:
             file.seek(first * SEALED_CHUNK_SIZE)
-            return file.read(count * SEALED_CHUNK_SIZE)
+            chunks = (file.read(SEALED_CHUNK_SIZE) for _ in range(count))
+            return tuple(takewhile(len, chunks))
 
     def read(self, record: RecordId) -> Iterator[bytes]:
         """Yield the plaintext chunk by chunk; raise `RecordDamaged` before the end if need be."""

@@ -79,7 +79,8 @@ def _take_in(theirs: Vault, mine: Vault, manifest: Manifest) -> None:
     count = Layout(manifest.content.length).chunk_count
     with theirs.receive(mine.opening(manifest.id)) as arrival:
         for first in range(0, count, CHUNKS_PER_READ_MAX):
-            arrival.write(mine.sealed_chunks(manifest.id, first, CHUNKS_PER_READ_MAX))
+            for chunk in mine.sealed_chunks(manifest.id, first, CHUNKS_PER_READ_MAX):
+                arrival.write(chunk)
         arrival.finish()
 
 

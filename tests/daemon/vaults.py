@@ -28,7 +28,8 @@ def read(vault: Vault, record: bytes) -> bytes:
 
 def sealed(vault: Vault, manifest: Manifest) -> bytes:
     count = Layout(manifest.content.length).chunk_count
-    return b"".join(vault.sealed_chunks(manifest.id, index, 1) for index in range(count))
+    chunks = [vault.sealed_chunks(manifest.id, index, 1)[0] for index in range(count)]
+    return b"".join(chunks)
 
 
 def receive(vault: Vault, opening: Opening, data: bytes, *, step: int = 100_000) -> None:

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from daemon.transport.frames import (
     FRAME_SIZE_MAX,
+    LONG_FRAME_SIZE,
     FrameDecoder,
     encode_frame,
     encode_frames,
+    long_frame_header,
 )
 from protocol.errors import LimitExceeded
 
@@ -44,6 +46,12 @@ def test_frames_come_out_as_they_went_in_however_the_bytes_are_cut(
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 65_535, 65_536, FRAME_SIZE_MAX])
 def test_a_frame_of_every_kind_of_length_passes(size: int) -> None:
     assert decode([encode_frame(bytes(size))]) == [bytes(size)]
+
+
+@pytest.mark.parametrize("size", [LONG_FRAME_SIZE, LONG_FRAME_SIZE + 1, FRAME_SIZE_MAX])
+def test_a_long_frame_after_its_header_is_the_frame_encoded(size: int) -> None:
+    frame = bytes(size)
+    assert long_frame_header(frame) + frame == encode_frame(frame)
 
 
 def test_a_frame_one_byte_too_long_is_refused_by_its_header() -> None:
