@@ -106,10 +106,10 @@ class Core:
         )
         self.directory = Directory(self.network, self.verifier)
         self.directory.load(origin.peer_records)
-        self.sync = Sync(self.chain.height)
+        self._authorities = tuple(authority.member for authority in origin.genesis.authorities)
+        self.sync = Sync(self.chain.height, self._authorities)
         self.consensus = make_consensus(origin, self.network, self.chain)
         self._key = origin.key
-        self._authorities = tuple(authority.member for authority in origin.genesis.authorities)
         self._relay = Relay()
         self._follower = Follower(chain=self.chain, genesis=origin.genesis, verifier=self.verifier)
         self._intake = Intake(
@@ -295,7 +295,7 @@ class Core:
                 return Outcome.IGNORE, ()
             case Place.AHEAD:
                 height = finalized.blocks[-1].header.height
-                return Outcome.FORGET, self._ask(self.sync.heard(sender, height))
+                return Outcome.FORGET, self._ask(self.sync.proved(sender, height))
             case Place.NEXT:
                 return Outcome.ACCEPT, self._follow(finalized)
             case Place.BESIDE:

@@ -3,10 +3,14 @@
 Sans-IO. At most one request is under way. Whatever comes is checked by the caller as if it came
 from a liar; a peer that does not answer in time, or whose answer was no good, is asked again only
 after all others.
+
+A claim costs nothing, so one is worth a question and no more. `target`, by which a node says how
+far it is behind, believes what is proven, and what more authorities claim than may lie.
 """
 
 from dataclasses import dataclass, field
 
+from protocol.genesis import faulty_max
 from protocol.identity import MemberId
 from protocol.messages import BLOCKS_PER_RANGE_MAX, RangeWanted
 
@@ -36,6 +40,8 @@ class Sync:
     """Who claims which height, and whom we have asked."""
 
     height: int
+    authorities: tuple[MemberId, ...] = ()
+    _proven: int = 0
     _claims: dict[MemberId, int] = field(default_factory=dict)
     _failures: dict[MemberId, int] = field(default_factory=dict)
     _asked: MemberId | None = None
@@ -43,8 +49,8 @@ class Sync:
 
     @property
     def target(self) -> int:
-        """The greatest height that any connected peer claims."""
-        return max(self._claims.values(), default=0)
+        """The greatest height that we believe the chain to have."""
+        return max(self._proven, self._claimed())
 
     @property
     def is_behind(self) -> bool:
@@ -57,6 +63,11 @@ class Sync:
         if height > self._claims.get(peer, -1):
             self._claims[peer] = height
         return self._ask()
+
+    def proved(self, peer: MemberId, height: int) -> AskForRange | None:
+        """A peer has shown a certificate for a block at `height`."""
+        self._proven = max(self._proven, height)
+        return self.heard(peer, height)
 
     def advanced(self, height: int) -> AskForRange | None:
         """Our own tip is now at `height`; the answer, if one was due, has come."""
@@ -86,6 +97,14 @@ class Sync:
         asked = self.failed(peer)
         self._failures.pop(peer, None)
         return asked
+
+    def _claimed(self) -> int:
+        """Return what f + 1 authorities claim; with fewer of them here, what most of those do."""
+        voters = [self._claims[each] for each in self.authorities if each in self._claims]
+        claims = sorted(voters or self._claims.values(), reverse=True)
+        liars_max = faulty_max(len(self.authorities))
+        place = liars_max if voters and len(voters) > liars_max else len(claims) // 2
+        return claims[place] if claims else 0
 
     def _ask(self) -> AskForRange | None:
         if self._asked is not None:

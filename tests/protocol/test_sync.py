@@ -126,9 +126,64 @@ def test_a_claim_does_not_shrink() -> None:
 def test_only_so_many_peers_are_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PEERS_MAX", 2)
     sync = Sync(0)
-    for peer, height in ((ANN, 1), (BOB, 2), (CAT, 3)):
+    for peer, height in ((ANN, 2), (BOB, 2), (CAT, 3)):
         sync.heard(peer, height)
 
-    assert sync.target == 2
-    sync.heard(BOB, 5)
-    assert sync.target == 5
+    assert sync.failed(ANN) == ask(BOB, 1, 2, 2)
+    assert sync.failed(BOB) is None
+    assert sync.heard(BOB, 5) == ask(BOB, 1, 5, 3)
+
+
+VOTERS = (ANN, BOB, CAT, token("dan"))
+
+
+def test_one_authority_that_lies_makes_nobody_look_behind() -> None:
+    sync = Sync(5, VOTERS)
+    for voter, height in zip(VOTERS, (2**60, 5, 5, 5), strict=True):
+        sync.heard(voter, height)
+
+    assert not sync.is_behind
+
+
+def test_a_member_that_is_no_authority_is_not_believed_beside_authorities() -> None:
+    sync = Sync(5, VOTERS)
+    sync.heard(token("eve"), 2**60)
+    sync.heard(ANN, 5)
+
+    assert not sync.is_behind
+
+
+def test_the_word_of_one_authority_is_enough_while_there_is_no_other() -> None:
+    sync = Sync(5, VOTERS)
+
+    assert sync.heard(ANN, 9) == ask(ANN, 6, 9, 1)
+    assert sync.target == 9
+
+
+def test_two_of_four_authorities_are_believed_and_the_rest_may_be_behind() -> None:
+    sync = Sync(5, VOTERS)
+    for voter, height in zip(VOTERS, (8, 9, 5, 5), strict=True):
+        sync.heard(voter, height)
+
+    assert sync.target == 8
+
+
+def test_a_liar_among_fewer_authorities_than_may_lie_is_outvoted() -> None:
+    crowd = tuple(token(f"authority {number}") for number in range(25))
+    sync = Sync(5, crowd)
+    sync.heard(crowd[0], 2**60)
+    for voter in crowd[1:8]:
+        sync.heard(voter, 7)
+
+    assert sync.target == 7
+
+
+def test_a_proven_height_needs_no_second_voice() -> None:
+    sync = Sync(5, VOTERS)
+    for voter in VOTERS[1:]:
+        sync.heard(voter, 5)
+
+    assert sync.proved(token("eve"), 7) == ask(token("eve"), 6, 7, 1)
+    assert sync.target == 7
+    sync.left(token("eve"))
+    assert sync.target == 7
