@@ -17,7 +17,7 @@ from daemon.api.views import find_member, view
 from daemon.call import Call, invalid_params
 from daemon.librarian.fetch import Progress
 from daemon.librarian.requester import Delivered, Order
-from daemon.librarian.shelf import NewRecord
+from daemon.librarian.shelf import Added, NewRecord
 from daemon.rpc import Json
 from daemon.vault.check import check_records
 from protocol.record import LABELS_MAX, Manifest
@@ -29,7 +29,7 @@ ROLE_DEFAULT = "staff"
 
 
 async def add(running: Running, call: Call) -> Json:
-    """Seal a file as a record of ours, and commit to it on the chain."""
+    """Seal a file as a record of ours, reporting on the way, and commit to it on the chain."""
     new = NewRecord(
         subject=call.data("subject", size=32),
         mime_type=call.text("mime_type"),
@@ -39,10 +39,17 @@ async def add(running: Running, call: Call) -> Json:
         author=call.text("author", "") or None,
         authored_at=call.integer("authored_at", 0) or None,
     )
-    try:
-        added = await running.librarian.add(_path(call, "path"), new)
-    except ValueError as error:
-        raise invalid_params(str(error)) from error
+    path = _path(call, "path")
+
+    async def work(report: Report) -> Added:
+        try:
+            return await running.librarian.add(
+                path, new, lambda done, length: report({"done": done, "length": length})
+            )
+        except ValueError as error:
+            raise invalid_params(str(error)) from error
+
+    added = await with_progress(call, work)
     height = None if added.receipt is None else added.receipt.height
     return {**view_manifest(running, added.manifest), "height": height}
 
@@ -123,7 +130,7 @@ def _view_delivered(running: Running, delivered: Delivered) -> dict[str, Json]:
 
 
 def _view_progress(progress: Progress) -> dict[str, Json]:
-    return {"record": progress.record.hex(), "done": progress.done, "count": progress.count}
+    return {"record": progress.record.hex(), "done": progress.done, "length": progress.length}
 
 
 def _path(call: Call, name: str) -> Path:

@@ -1,13 +1,13 @@
 """`placet record`: what this member keeps, and what it fetches from others."""
 
 import mimetypes
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from daemon.cli.errors import UsageWrong
+from daemon.cli.meter import Meter
 from daemon.cli.node import call
 from daemon.cli.options import (
     HEX16,
@@ -82,7 +82,7 @@ def add(
         "author": author,
         "authored_at": authored_at or 0,
     }
-    added = call(home, "records.add", params, timeout_seconds=TRANSFER_SECONDS_MAX)
+    added = call_watched(home, "records.add", params, as_json=as_json)
     show(added, _render_added, as_json=as_json)
 
 
@@ -194,25 +194,26 @@ def fetch_into(home: Home, out: Path, params: dict[str, Any], *, as_json: bool) 
     """Have the node fetch into `out`, show how far it is, and print what came."""
     if not out.is_dir():
         raise UsageWrong(f"there is no folder {out}", "Make it first, or choose another --out.")
-    delivered = call(
-        home,
-        "records.fetch",
-        {**params, "folder": str(out.absolute())},
-        progress=None if as_json or not is_terminal() else _tell,
-        timeout_seconds=TRANSFER_SECONDS_MAX,
-    )
+    params = {**params, "folder": str(out.absolute())}
+    delivered = call_watched(home, "records.fetch", params, as_json=as_json)
     show(delivered, _render_fetched, as_json=as_json)
+
+
+def call_watched(home: Home, method: str, params: dict[str, Any], *, as_json: bool) -> Any:
+    """Call what takes long, and show at a terminal how far it is."""
+    with Meter() as meter:
+        return call(
+            home,
+            method,
+            params,
+            progress=None if as_json or not is_terminal() else meter,
+            timeout_seconds=TRANSFER_SECONDS_MAX,
+        )
 
 
 def _guess_type(file: Path) -> str:
     known = MIME_TYPES.get(file.suffix.lower()) or mimetypes.guess_type(file.name)[0]
     return known or MIME_TYPE_UNKNOWN
-
-
-def _tell(fields: Mapping[str, Any]) -> None:
-    percent = 100 * fields["done"] // max(fields["count"], 1)
-    end = "\n" if fields["done"] >= fields["count"] else ""
-    click.echo(f"\r  {short_id(fields['record'])} {percent:>3} %{end}", err=True, nl=False)
 
 
 def _render_added(found: dict[str, Any]) -> str:

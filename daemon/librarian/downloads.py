@@ -15,7 +15,7 @@ from daemon.storage.files import create_file, disk_errors, sync_file, sync_folde
 from daemon.vault.arrival import Arrival
 from daemon.vault.errors import RecordExists
 from daemon.vault.vault import Vault
-from protocol.container import Opener
+from protocol.container import CHUNK_SIZE, Opener
 from protocol.envelope import Opening
 from protocol.errors import InvalidRecord
 from protocol.record import Manifest, RecordId
@@ -51,6 +51,16 @@ class Download:
     @property
     def chunk_count(self) -> int:
         return self._opener.layout.chunk_count
+
+    @property
+    def length(self) -> int:
+        """How many bytes the record has."""
+        return self.opening.manifest.content.length
+
+    @property
+    def received_length(self) -> int:
+        """How many of its bytes have come."""
+        return min(self.next_chunk * CHUNK_SIZE, self.length)
 
     @property
     def next_chunk(self) -> int:

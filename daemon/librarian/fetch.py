@@ -86,11 +86,11 @@ log = structlog.get_logger("requester")
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the fetching of one record is, in chunks."""
+    """How far the fetching of one record is, in bytes."""
 
     record: RecordId
     done: int
-    count: int
+    length: int
 
 
 Report = Callable[[Progress], None]
@@ -255,7 +255,7 @@ class RecordFetch:
     def _report(self, download: Download) -> None:
         if self._target.report is not None:
             self._target.report(
-                Progress(download.record, download.next_chunk, download.chunk_count)
+                Progress(download.record, download.received_length, download.length)
             )
 
     def __enter__(self) -> Self:

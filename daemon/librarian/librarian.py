@@ -24,7 +24,7 @@ from daemon.librarian.node import LibrarianNode
 from daemon.librarian.patient_audit import PatientAudit, patient_audit
 from daemon.librarian.releases import Releases
 from daemon.librarian.requester import RecordRequester
-from daemon.librarian.shelf import Added, NewRecord, RecordShelf
+from daemon.librarian.shelf import Added, NewRecord, RecordShelf, ReportSealed
 from daemon.receipts import Receipt, Receipts
 from daemon.storage.tables import RECORDS, records_of
 from daemon.transport import StreamHandler
@@ -106,9 +106,9 @@ class Librarian:
                 await trio.to_thread.run_sync(self._releases.drop_outdated, self._node.now())
                 await trio.sleep(SWEEP_SECONDS)
 
-    async def add(self, path: Path, new: NewRecord) -> Added:
+    async def add(self, path: Path, new: NewRecord, report: ReportSealed | None = None) -> Added:
         """Make a file a record of ours. Raises `DaemonError`."""
-        return await self.shelf.add(path, new, seconds=COMMIT_SECONDS_MAX)
+        return await self.shelf.add(path, new, seconds=COMMIT_SECONDS_MAX, report=report)
 
     def why(self, record: RecordId, question: Question) -> Decision:
         """Return what would be decided about a record of ours, and why. Blocks."""

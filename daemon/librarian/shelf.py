@@ -5,10 +5,14 @@ chain; a crash in between is mended at the next start. `RECORDS` in the store on
 vault holds.
 """
 
-from collections.abc import Collection
+import os
+import stat
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import structlog
 import trio
@@ -26,6 +30,9 @@ from protocol.record import Description, Manifest, RecordId
 from protocol.state import subject_entry
 
 log = structlog.get_logger("records")
+
+ReportSealed = Callable[[int, int], None]
+"""Hears of how many bytes of how many are sealed; called in a worker thread."""
 
 
 class FileUnreadable(DaemonError):
@@ -70,13 +77,15 @@ class RecordShelf:
         self._node = node
         self._batches = batches
 
-    async def add(self, path: Path, new: NewRecord, *, seconds: float) -> Added:
+    async def add(
+        self, path: Path, new: NewRecord, *, seconds: float, report: ReportSealed | None = None
+    ) -> Added:
         """Seal a file as a record and commit to it, waiting so long at most for finality."""
         entry = subject_entry(self._node.state, new.subject)
         if entry is not None and entry.custodian != self._node.me:
             raise SubjectElsewhere("This subject belongs to another custodian.")
         description = self._describe(new)
-        manifest = await trio.to_thread.run_sync(self._seal, path, description)
+        manifest = await trio.to_thread.run_sync(self._seal, path, description, report)
         return Added(manifest, await self._batches.commit(manifest, seconds=seconds))
 
     def list(self, subject: SubjectId | None = None) -> list[Manifest]:
@@ -134,13 +143,11 @@ class RecordShelf:
             title=new.title,
         )
 
-    def _seal(self, path: Path, description: Description) -> Manifest:
-        try:
-            file = path.open("rb")
-        except OSError as error:
-            raise FileUnreadable(f"Cannot read {path}: {error.strerror}.") from error
-        with file:
-            manifest = self._node.vault.add(file, description)
+    def _seal(self, path: Path, description: Description, report: ReportSealed | None) -> Manifest:
+        with _open_source(path) as file:
+            length = os.fstat(file.fileno()).st_size
+            told = None if report is None else partial(_tell, report, length)
+            manifest = self._node.vault.add(file, description, told)
         self._index(manifest)
         return manifest
 
@@ -152,3 +159,22 @@ class RecordShelf:
             added_at=self._node.now(),
         )
         put_record(self._node.store, entry)
+
+
+def _open_source(path: Path) -> BinaryIO:
+    """Open a regular file; raises `FileUnreadable`.
+
+    A pipe might never end or never begin, and a thread that waits for it cannot be stopped.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise FileUnreadable(f"Cannot read {path}: {error.strerror}.") from error
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise FileUnreadable(f"{path} is no ordinary file.", "Copy what it holds to a file first.")
+
+
+def _tell(report: ReportSealed, length: int, sealed: int) -> None:
+    report(sealed, max(length, sealed))

@@ -5,7 +5,7 @@ sealed. A stream is checked as a whole only at its end: until then each piece is
 not be what was committed to.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,9 +26,17 @@ from protocol.envelope import Opening
 FILE_BUFFER_SIZE = 1024 * 1024
 """Bytes between us and the operating system."""
 
+REPORT_SIZE = 8 * 1024 * 1024
+"""Bytes between two reports on the sealing of a stream, a multiple of the chunks'."""
 
-def seal_stream(source: BinaryIO, path: Path, sealer: Sealer) -> Content:
-    """Seal all of `source` into the new file `path`, and sync it."""
+
+def seal_stream(
+    source: BinaryIO, path: Path, sealer: Sealer, report: Callable[[int], None] | None = None
+) -> Content:
+    """Seal all of `source` into the new file `path`, and sync it.
+
+    `report` hears of how many bytes are sealed, now and then.
+    """
     length, is_last = 0, False
     piece = _read(source, CHUNK_SIZE)
     with create_file(path, buffer_size=FILE_BUFFER_SIZE) as file:
@@ -41,6 +49,8 @@ def seal_stream(source: BinaryIO, path: Path, sealer: Sealer) -> Content:
                 raise RecordTooLong(f"A record has at most {RECORD_LENGTH_MAX} bytes.")
             file.write(sealer.seal(piece, last=is_last))
             piece = following
+            if report is not None and length % REPORT_SIZE == 0:
+                report(length)
         sync_file(file)
     return sealer.content()
 

@@ -1,5 +1,6 @@
 """Records go from member to member as their patients want, and not otherwise."""
 
+import os
 from collections.abc import Callable
 from hashlib import shake_128
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from daemon.librarian import streams
 from daemon.librarian.fetch import Progress
 from daemon.librarian.fetch_errors import (
     AccessRefused,
@@ -16,7 +18,7 @@ from daemon.librarian.fetch_errors import (
     NoSuchFolder,
     OwnRecords,
 )
-from daemon.librarian.shelf import SubjectElsewhere
+from daemon.librarian.shelf import FileUnreadable, NewRecord, SubjectElsewhere
 from protocol.container import CHUNK_SIZE
 from protocol.directives import Question, Reason
 from protocol.events import (
@@ -173,7 +175,7 @@ async def test_a_large_record_goes_on_where_its_streams_broke(town: Town, tmp_pa
     assert found == {record: content}
     assert len(disclosures(town)) == 1
     assert [each.done for each in seen] == sorted({each.done for each in seen})
-    assert (seen[-1].done, seen[-1].count) == (41, 41)
+    assert seen[-1].done == seen[-1].length == len(content)
     assert town.lives == []
 
 
@@ -291,3 +293,27 @@ async def test_what_is_written_out_is_what_was_added(town: Town, tmp_path: Path)
     path = town.hospital.librarian.shelf.write_out(record, tmp_path)
     assert path.read_bytes() == large(CHUNK_SIZE + 1)
     assert files_in(tmp_path) == [path.name, "source"]
+
+
+async def test_sealing_tells_how_far_it_is(
+    town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "REPORT_SIZE", CHUNK_SIZE)
+    path = tmp_path / "source"
+    path.write_bytes(large(3 * CHUNK_SIZE + 1))
+    seen: list[tuple[int, int]] = []
+    new = NewRecord(subject=SUBJECT, mime_type="text/plain")
+
+    await town.hospital.librarian.add(path, new, lambda *told: seen.append(told))
+
+    assert seen == [(count * CHUNK_SIZE, 3 * CHUNK_SIZE + 1) for count in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+async def test_what_is_no_ordinary_file_is_refused_and_nothing_waits_for_it(
+    town: Town, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "source")
+    new = NewRecord(subject=SUBJECT, mime_type="text/plain")
+    with pytest.raises(FileUnreadable, match="no ordinary file"):
+        await town.hospital.librarian.add(tmp_path / "source", new)
