@@ -201,4 +201,5 @@ class Swarm:
         self._is_up[index] = is_up
         first, second = self.pairs[index]
         first.link(second.name, is_up=is_up)
-        second.link(first.name, is_up=is_up)
+        if self._is_up[index] == is_up:  # The first may have died of the news.
+            second.link(first.name, is_up=is_up)
