@@ -8,13 +8,16 @@ import click
 
 from daemon.cli.errors import UsageWrong
 from daemon.cli.node import call
-from daemon.cli.options import common_options, confirm, passphrase_option, yes_option
+from daemon.cli.options import NAME, common_options, confirm, passphrase_option, yes_option
 from daemon.cli.output import FAINT, mark, moment, paint, pairs, show
 from daemon.cli.process import start_daemon
 from daemon.cli.setup import KINDS, new_passphrase
 from daemon.errors import DaemonError, Exit
 from daemon.rpc import NodeNotRunning, NodeSilent
 from daemon.storage.home import Home
+
+SETTLE_SECONDS_MAX = 10.0
+"""How long a new member may take to find the others before we go on without them."""
 
 JOIN_SECONDS_MAX = 120.0
 PAUSE_SECONDS = 0.2
@@ -30,7 +33,9 @@ class NotJoinedInTime(DaemonError):
 
 @click.command(epilog="Example: placet join placet1aezq... --name lakeside --kind clinic")
 @click.argument("ticket")
-@click.option("--name", help="How others will call this organisation, if there is no home yet.")
+@click.option(
+    "--name", type=NAME, help="How others will call this organisation, if there is no home yet."
+)
 @click.option("--kind", type=click.Choice(KINDS), help="What it is, if there is no home yet.")
 @click.option("--listen", multiple=True, help="Address to listen on, if there is no home yet.")
 @click.option("--no-passphrase", is_flag=True, help="Leave new keys unlocked on the disk.")
@@ -105,14 +110,21 @@ def _write_ticket(home: Home, ticket: str) -> None:
 
 
 def _follow(home: Home, *, quiet: bool) -> dict[str, Any]:
-    """Show what the node is doing until it is a member and has caught up."""
+    """Show what the node is doing until it is a member, has caught up, and knows its peers.
+
+    A member that does not reach enough authorities yet is a member all the same: we wait a little
+    for it to look around, so that what comes next does not begin with a false alarm.
+    """
     end = time.monotonic() + JOIN_SECONDS_MAX
+    patience = float("inf")
     shown = ""
     while time.monotonic() < end:
         found = _status(home)
         if found is not None:
             if found["node"]["member"] and found["doing"] not in ("joining", "catching up"):
-                return found
+                patience = min(patience, time.monotonic() + SETTLE_SECONDS_MAX)
+                if found["healthy"] or time.monotonic() >= patience:
+                    return found
             shown = _tell(found, shown, quiet=quiet)
         time.sleep(PAUSE_SECONDS)
     raise NotJoinedInTime(f"not a member yet after {JOIN_SECONDS_MAX:g} seconds")

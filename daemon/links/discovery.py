@@ -16,8 +16,10 @@ import structlog
 import trio
 from zeroconf import Error as ZeroconfError
 from zeroconf import (
+    EventLoopBlocked,
     InterfaceChoice,
     IPVersion,
+    NotRunningException,
     ServiceBrowser,
     ServiceInfo,
     ServiceStateChange,
@@ -162,7 +164,10 @@ class _Session:
     ) -> None:
         if state_change is ServiceStateChange.Removed:
             return
-        info = zeroconf.get_service_info(service_type, name, LOOKUP_MILLISECONDS_MAX)
+        try:
+            info = zeroconf.get_service_info(service_type, name, LOOKUP_MILLISECONDS_MAX)
+        except (EventLoopBlocked, NotRunningException):
+            return  # The machine is too busy, or we are ending: it will be announced again.
         announcement = None if info is None else decode_properties(info.properties)
         if announcement is not None and announcement.member != self.me.member:
             # The loop may have ended meanwhile; then nobody wants to know.
