@@ -15,6 +15,7 @@ import trio
 from daemon.clocks import Clocks
 from daemon.inbox import Inbox
 from daemon.receipts import Receipts
+from daemon.silence import Silence, after_error, after_halt
 from daemon.storage.store import ChainStore
 from daemon.storage.tables import put_peer_record
 from daemon.storage.vote_log import VoteLog, VoteLogFailed
@@ -90,7 +91,7 @@ class Driver:
         self.core = core
         self.receipts = Receipts()
         self.clocks = Clocks(faulty_max=faulty_max(len(core.genesis.authorities)))
-        self.halted: str | None = None
+        self.halted: Silence | None = None
         """Why the node does not vote any more, if that is so."""
         self._store = store
         self._vote_log = vote_log
@@ -177,7 +178,7 @@ class Driver:
             case Blame(peer, error):
                 self._blame(peer, error)
             case Halt(reason):
-                self._stop_voting(reason.value)
+                self._stop_voting(after_halt(reason))
 
     def _refuse(self, effect: RefuseEvents) -> None:
         for event, error in effect.refusals:
@@ -197,15 +198,15 @@ class Driver:
         try:
             await trio.to_thread.run_sync(self._vote_log.append, records)
         except VoteLogFailed as error:
-            self._stop_voting(str(error))
+            self._stop_voting(after_error(error))
             return ()
         return (Persisted(records),)
 
-    def _stop_voting(self, reason: str) -> None:
+    def _stop_voting(self, silence: Silence) -> None:
         """Never vote again in this run; what was decided before stays decided."""
         if self.halted is None:
-            log.error("voting-stopped", reason=reason)
-        self.halted = reason
+            log.error("voting-stopped", reason=silence.cause, next_step=silence.next_step)
+        self.halted = silence
         self.core.consensus = None
 
     async def _store_blocks(self, effect: StoreBlocks) -> Sequence[Input]:
@@ -242,7 +243,7 @@ class Driver:
                 self._vote_log.prune, lambda record: not is_settled(record, finalized_view)
             )
         except VoteLogFailed as error:
-            self._stop_voting(str(error))
+            self._stop_voting(after_error(error))
         self._vote_log_limit = 2 * self._vote_log.size + VOTE_LOG_SIZE_MAX
 
     def _start_range(self, effect: SendRange) -> None:

@@ -7,6 +7,11 @@ step. The worst comes first.
 import time
 from dataclasses import dataclass
 
+from daemon.silence import Silence
+
+NOT_TRIED = ("", "not tried yet")
+"""What is said of an authority that we have not dialled since we started."""
+
 
 @dataclass(frozen=True, slots=True)
 class AuthorityFacts:
@@ -29,8 +34,8 @@ class Facts:
     events_waiting: int
     votes: bool
     """Whether this node should vote."""
-    voting_stopped: str
-    """Why it does not vote, if it should; else nothing."""
+    silence: Silence | None
+    """Why it does not vote, if it should and does not."""
     blocks_behind: int
     is_member: bool
     reviews_overdue: int
@@ -59,12 +64,12 @@ def find_problems(facts: Facts) -> tuple[Problem, ...]:
 
 
 def _voting_stopped(facts: Facts) -> Problem | None:
-    if not facts.votes or not facts.voting_stopped:
+    if not facts.votes or facts.silence is None:
         return None
     return Problem(
         "voting-stopped",
-        f"NOT VOTING  this authority has stopped voting: {facts.voting_stopped}",
-        "Mend the cause (often a full or failing disk), then run: placet restart",
+        f"NOT VOTING  this authority has stopped voting: {facts.silence.cause}",
+        facts.silence.next_step,
     )
 
 
@@ -73,6 +78,8 @@ def _not_final(facts: Facts) -> Problem | None:
     if len(reachable) >= facts.quorum:
         return None
     missing = [each for each in facts.authorities if each not in reachable]
+    if all(each.last_seen is None and each.failure in NOT_TRIED for each in missing):
+        return _looking(facts, len(reachable))
     waiting = _waiting(facts.events_waiting) if facts.events_waiting else ""
     cause = (
         f"NOT FINAL  {len(reachable)} of {len(facts.authorities)} authorities reachable,"
@@ -82,6 +89,16 @@ def _not_final(facts: Facts) -> Problem | None:
     about = f" ({missing[0].name}: {reason})" if reason else ""
     next_step = f"Have them started, or check the way to them{about}: placet peer list"
     return Problem("not-final", cause, next_step)
+
+
+def _looking(facts: Facts, reached: int) -> Problem:
+    """The node has only just started: nobody is missing yet."""
+    return Problem(
+        "looking",
+        f"LOOKING  {reached} of {len(facts.authorities)} authorities reached so far,"
+        f" {facts.quorum} needed",
+        "Wait a moment, then look again.",
+    )
 
 
 def _clock(facts: Facts) -> Problem | None:

@@ -27,6 +27,7 @@ from daemon.links.neighbourhood import choose_neighbours
 from daemon.links.swarm import Swarm
 from daemon.membership import Membership, changes_members
 from daemon.receipts import Receipt
+from daemon.silence import Silence, after_error
 from daemon.storage.home import Home
 from daemon.storage.store import ChainStore
 from daemon.storage.tables import peer_records
@@ -92,6 +93,8 @@ class Disk:
     home: Home
     store: ChainStore
     vote_log: VoteLog[LogRecord] | None
+    silence: Silence | None
+    """Why an authority has no vote log, and so only observes."""
     vault: Vault
 
 
@@ -124,6 +127,7 @@ class Node:
             send_frame=lambda member, frame, urgent: self.swarm.send(member, frame, urgent=urgent),
             blame=self._blame,
         )
+        self.driver.halted = disk.silence
         self.found_addresses: dict[MemberId, tuple[str, ...]] = {}
         """What configuration and ticket say, besides the signed peer records."""
         self._announced: dict[MemberId, tuple[str, ...]] = {}
@@ -302,23 +306,25 @@ def open_disk(home: Home, genesis: Genesis, keys: NodeKeys) -> Iterator[Disk]:
             changes = genesis_changes(genesis)
             digest = StateDigest().updated({}, changes)
             store.begin(genesis_block(genesis, digest.root), changes, digest.encode())
+        vote_log, silence = _open_vote_log(stack, home, genesis, keys)
         yield Disk(
             home=home,
             store=store,
-            vote_log=_open_vote_log(stack, home, genesis, keys),
+            vote_log=vote_log,
+            silence=silence,
             vault=Vault(home.vault, keys.vault_master),
         )
 
 
 def _open_vote_log(
     stack: ExitStack, home: Home, genesis: Genesis, keys: NodeKeys
-) -> VoteLog[LogRecord] | None:
-    """Return the vote log of an authority; without a good one the node only observes."""
+) -> tuple[VoteLog[LogRecord] | None, Silence | None]:
+    """Return the vote log of an authority, or why it has none and only observes."""
     me = SigningKey(keys.signing_seed).public
     if not any(authority.member == me for authority in genesis.authorities):
-        return None
+        return None, None
     try:
-        return stack.enter_context(VoteLog.open(home.votes, network_id(genesis), LogRecord))
+        return stack.enter_context(VoteLog.open(home.votes, network_id(genesis), LogRecord)), None
     except (VoteLogCorrupt, VoteLogFailed) as error:
         log.error("vote-log-unusable", reason=str(error), next_step=error.next_step)
-        return None
+        return None, after_error(error)

@@ -75,7 +75,7 @@ def collect_facts(node: Node) -> Facts:
         height=node.core.chain.height,
         events_waiting=len(node.core.mempool),
         votes=node.is_authority,
-        voting_stopped=_voting_stopped(node),
+        silence=node.driver.halted if node.is_authority else None,
         blocks_behind=max(0, node.core.sync.target - node.core.chain.height),
         is_member=node.me in node.members,
         reviews_overdue=sum(
@@ -140,12 +140,6 @@ def _doing(node: Node, facts: Facts) -> str:
     if node.core.consensus is not None:
         return "voting"
     return "observing" if node.is_authority else "following"
-
-
-def _voting_stopped(node: Node) -> str:
-    if not node.is_authority or node.core.consensus is not None:
-        return ""
-    return node.driver.halted or "the vote log is damaged"
 
 
 def _authority(node: Node, member: MemberId, report: PeerReport | None) -> AuthorityFacts:

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 from daemon.health import AuthorityFacts, Facts, find_problems
+from daemon.silence import Silence
 
 SEEN = 1_800_000_000_000
 
@@ -19,12 +20,15 @@ WELL = Facts(
     height=12,
     events_waiting=0,
     votes=True,
-    voting_stopped="",
+    silence=None,
     blocks_behind=0,
     is_member=True,
     reviews_overdue=0,
     clock_difference=0,
 )
+
+
+FULL = Silence("the disk is full", "Free some space.")
 
 
 def codes(facts: Facts) -> list[str]:
@@ -58,15 +62,13 @@ def test_with_too_few_authorities_the_missing_ones_are_named() -> None:
 
 def test_an_authority_that_stopped_voting_says_why_first() -> None:
     missing = tuple(authority(name, reachable=False) for name in "bcd")
-    facts = replace(
-        WELL, voting_stopped="the disk is full", authorities=(WELL.authorities[0], *missing)
-    )
+    facts = replace(WELL, silence=FULL, authorities=(WELL.authorities[0], *missing))
     assert codes(facts) == ["voting-stopped", "not-final"]
     assert "the disk is full" in find_problems(facts)[0].cause
 
 
 def test_whoever_does_not_vote_cannot_stop_voting() -> None:
-    assert codes(replace(WELL, votes=False, voting_stopped="the disk is full")) == []
+    assert codes(replace(WELL, votes=False, silence=FULL)) == []
 
 
 def test_a_node_that_was_removed_is_told() -> None:
@@ -91,3 +93,11 @@ def test_a_wrong_clock_is_told_which_way() -> None:
     assert behind.code == ahead.code == "clock-wrong"
     assert behind.cause.endswith("this machine's clock is 3600 seconds behind the others'")
     assert ahead.cause.endswith("this machine's clock is 3600 seconds ahead of the others'")
+
+
+def test_nobody_is_missing_before_anybody_was_tried() -> None:
+    untried = replace(authority("b", reachable=False, seen=None), failure="not tried yet")
+    started = replace(WELL, authorities=(WELL.authorities[0], untried, untried, untried))
+    [problem] = find_problems(started)
+    assert problem.code == "looking"
+    assert problem.cause == "LOOKING  1 of 4 authorities reached so far, 3 needed"

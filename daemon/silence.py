@@ -1,0 +1,46 @@
+"""Why an authority does not vote, in words for its operator, and what can be done about it."""
+
+from dataclasses import dataclass
+
+from daemon.errors import DaemonError
+from protocol.consensus import HaltReason
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """The cause completes "this authority has stopped voting: ..."."""
+
+    cause: str
+    next_step: str
+
+
+SILENCES = {
+    HaltReason.KEY_IN_USE_ELSEWHERE: Silence(
+        "there are votes with its key that its vote log does not have",
+        "Find the other daemon with this key, or the old copy of votes/ that was put back. Only one"
+        " may run; then: placet restart",
+    ),
+    HaltReason.CONFLICTING_CERTIFICATES: Silence(
+        "more than a third of the authorities have signed contradicting votes",
+        "Call the other operators before anything is trusted; keep the logs. See: placet events"
+        " --kind equivocation",
+    ),
+    HaltReason.CONFLICTING_CHAIN: Silence(
+        "others have made another chain final than this node",
+        "Call the other operators, and compare: placet chain head. Then check: placet chain verify",
+    ),
+    HaltReason.STATE_DIVERGED: Silence(
+        "others have made a block final that is not valid here",
+        "Compare the versions: placet version. Then check this node's files: placet chain verify",
+    ),
+}
+
+
+def after_halt(reason: HaltReason) -> Silence:
+    """Return what it means that consensus has halted."""
+    return SILENCES[reason]
+
+
+def after_error(error: DaemonError) -> Silence:
+    """Return what it means that the vote log does not work."""
+    return Silence(str(error), error.next_step)
