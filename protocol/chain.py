@@ -22,7 +22,7 @@ from protocol.blocks import (
     compute_events_root,
     validate_block_form,
 )
-from protocol.codec import encode
+from protocol.codec import MESSAGE_SIZE_MAX, encode
 from protocol.consensus import may_be_empty
 from protocol.context import Context
 from protocol.digest import StateDigest
@@ -50,6 +50,12 @@ EVENTS_PER_BLOCK_MIN = 64
 
 ROOM_MIN = 32 * 1024
 """The room for events in a block that is built while this is exceeded: the chain goes on."""
+
+FLUSH_SIZE_MAX = MESSAGE_SIZE_MAX - BLOCK_SIZE_MAX // 2
+"""Beyond so many bytes leaders build empty blocks only, until a certificate finalizes them all.
+
+However many of those there are, the answer to who lacks all these blocks is one message.
+"""
 
 HEADER_RESERVE = 1_024
 """Bytes of `BLOCK_SIZE_MAX` that a leader leaves for the header."""
@@ -306,6 +312,8 @@ class Chain:
     def _room(self, parent: BlockHash) -> int:
         """Return how many bytes of events a block on `parent` should have at most."""
         size = sum(len(encode(executed.block)) for executed in self._branch(parent))
+        if size > FLUSH_SIZE_MAX:
+            return 0
         return max(ROOM_MIN, min(BLOCK_SIZE_MAX, UNFINALIZED_SIZE_MAX - size) - HEADER_RESERVE)
 
     def _branch(self, hash: BlockHash) -> Iterator[Executed]:  # noqa: A002

@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 import trio
+from msgspec.structs import replace
 
-from daemon.driver import Driver, now
+from daemon.driver import RANGE_SIZE_MAX, Driver, now
 from daemon.receipts import Receipt
 from daemon.storage.store import ChainStore
 from daemon.storage.vote_log import VoteLog
-from protocol.blocks import FinalizedBlocks, genesis_block
+from protocol.blocks import Block, FinalizedBlocks, genesis_block
+from protocol.chain import FLUSH_SIZE_MAX, HEADER_RESERVE, ROOM_MIN, UNFINALIZED_SIZE_MAX
 from protocol.codec import decode, encode
 from protocol.consensus import LogRecord, OwnVote
+from protocol.consensus.state import UNFINALIZED_MAX
 from protocol.core import Core
 from protocol.digest import StateDigest
 from protocol.effects import EventsSubmitted, MessageReceived
@@ -183,6 +186,15 @@ async def test_bytes_that_are_no_message_are_blamed_on_their_sender(tmp_path: Pa
     async with running(tmp_path) as rig:
         await rig.driver.receive_frame(PEER, b"\xc1 not a message")
         assert isinstance(rig.blamed[0], DecodeError)
+
+
+def test_all_that_one_certificate_may_finalize_fits_into_one_answer() -> None:
+    header = genesis_block(NETWORK.genesis, bytes(32)).header
+    grown = replace(header, view=2**62, height=2**62, parent_view=2**62, timestamp=2**52)
+    empty = len(encode(Block(grown, ())))
+    largest = FLUSH_SIZE_MAX + ROOM_MIN + HEADER_RESERVE + UNFINALIZED_MAX * empty
+    assert UNFINALIZED_SIZE_MAX < FLUSH_SIZE_MAX
+    assert largest <= RANGE_SIZE_MAX
 
 
 async def test_a_question_for_blocks_is_answered_from_the_store(tmp_path: Path) -> None:

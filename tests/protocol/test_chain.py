@@ -202,6 +202,26 @@ def test_two_empty_blocks_never_stand_in_adjacent_views(example: ExampleChain) -
         other.validate(second)
 
 
+def test_beyond_what_one_answer_may_hold_only_empty_blocks_are_built(
+    example: ExampleChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FLUSH_SIZE_MAX", 700)
+    first = example.proposed(event(1), event(2))
+    second = example.proposed(event(3), parent=first)
+    assert second.header.event_count == 1
+    assert len(encode(first)) + len(encode(second)) > module.FLUSH_SIZE_MAX
+
+    assert not example.submit(event(4))
+    assert example.propose(second) is None
+    third = example.propose(second, may_be_empty=True)
+    assert third is not None
+    assert third.events == ()
+    example.finalize(first, second, third)
+    after = example.propose()
+    assert after is not None
+    assert after.events == (event(4),)
+
+
 def test_a_block_is_judged_after_ancestors_that_were_only_kept(example: ExampleChain) -> None:
     first = example.proposed(event(1))
     second = example.proposed(event(2), parent=first)
