@@ -173,6 +173,11 @@ def not_reached(path: Path, error: OSError) -> DaemonError:
         return DaemonError(
             f"{path} belongs to another user", "Run the command as the user of the node."
         )
+    if not (path.parent / "config.toml").exists():
+        return NodeNotRunning(
+            f"there is no node in {path.parent}",
+            "Make one with `placet init` or `placet join`, or name its folder with --home.",
+        )
     return NodeNotRunning(f"no node is running in {path.parent}")
 
 

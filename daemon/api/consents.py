@@ -26,6 +26,7 @@ async def give(running: Running, call: Call) -> Json:
         "consent": given.consent.hex(),
         "event": given.receipt.event.hex(),
         "height": given.receipt.height,
+        "emergency_veto": running.node.genesis.emergency_veto,
         "undelivered": [running.node.members.name(member) for member in given.undelivered],
     }
 

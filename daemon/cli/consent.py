@@ -9,10 +9,11 @@ from daemon.cli.consent_terms import give, make_terms, soon
 from daemon.cli.consent_view import render_consent, render_given, render_list, render_why
 from daemon.cli.errors import UsageWrong
 from daemon.cli.node import call
-from daemon.cli.options import HEX16, HEX32, LABEL, MOMENT, common_options
+from daemon.cli.options import HEX16, HEX16_BEGUN, HEX32, LABEL, MOMENT, common_options
 from daemon.cli.output import mark, short_id, show
 from daemon.cli.patient_key import find_member, open_patient, patient_options
 from daemon.cli.setup import KINDS
+from daemon.cli.whole_id import whole_consent, whole_record
 from daemon.storage.home import Home
 
 PURPOSES = (
@@ -65,6 +66,10 @@ def grant(
     The patient's key signs here and stays here. The terms go to the custodian and to those whom a
     permit names; the chain gets a commitment that tells nothing.
     """
+    if wishes["even_emergencies"] and not wishes["restrict"]:
+        raise UsageWrong(
+            "--even-emergencies forbids, and a permit does not", "Give --restrict, too."
+        )
     opened = open_patient(home, key_file, passphrase_file)
     keeper = find_member(home, custodian)
     terms = make_terms(home, opened, keeper["id"], wishes)
@@ -73,7 +78,7 @@ def grant(
 
 
 @consent.command(epilog="Example: placet consent withdraw 5f0d3c9c... --key ida.key")
-@click.argument("identifier", metavar="CONSENT", type=HEX16)
+@click.argument("identifier", metavar="CONSENT", type=HEX16_BEGUN)
 @patient_options
 @common_options
 def withdraw(
@@ -88,6 +93,7 @@ def withdraw(
     from protocol.events import ConsentWithdrawn, Event, sign_event
 
     opened = open_patient(home, key_file, passphrase_file)
+    identifier = whole_consent(home, identifier)
     on_chain = call(home, "consent.show", {"consent": identifier})["chain"]
     if on_chain is None:
         raise UsageWrong(
@@ -118,15 +124,16 @@ def list_consents(subject: str | None, with_over: bool, home: Home, as_json: boo
 
 
 @consent.command("show", epilog="Example: placet consent show 5f0d3c9c...")
-@click.argument("identifier", metavar="CONSENT", type=HEX16)
+@click.argument("identifier", metavar="CONSENT", type=HEX16_BEGUN)
 @common_options
 def show_consent(identifier: str, home: Home, as_json: bool) -> None:
     """Show what the chain says about a consent, and its terms if this node knows them."""
+    identifier = whole_consent(home, identifier)
     show(call(home, "consent.show", {"consent": identifier}), render_consent, as_json=as_json)
 
 
 @consent.command(epilog="Example: placet consent why 91ab... --requester lakeside --purpose TREAT")
-@click.argument("record", type=HEX16)
+@click.argument("record", type=HEX16_BEGUN)
 @click.option("--requester", required=True, help="Who would ask.")
 @click.option("--purpose", type=click.Choice(PURPOSES, False), default="TREAT", show_default=True)
 @click.option("--justification", default="", help="For an emergency.")
@@ -136,7 +143,7 @@ def why(
 ) -> None:
     """Say whether a member would be given RECORD of ours now, and every step to the answer."""
     params = {
-        "record": record,
+        "record": whole_record(home, record),
         "requester": requester,
         "purpose": purpose,
         "justification": justification,

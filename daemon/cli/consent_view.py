@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from daemon.cli.output import BAD, FAINT, GOOD, mark, moment, paint, pairs, table
+from daemon.cli.output import BAD, CAREFUL, FAINT, GOOD, mark, moment, paint, pairs, table
 
 
 def render_given(found: dict[str, Any], wishes: dict[str, Any], custodian: str) -> str:
@@ -18,6 +18,13 @@ def render_given(found: dict[str, Any], wishes: dict[str, Any], custodian: str) 
             ]
         ),
     ]
+    if wishes["even_emergencies"] and not found["emergency_veto"]:
+        lines.append(
+            paint("But an emergency opens records here all the same: the founders of", CAREFUL)
+        )
+        lines.append(
+            paint("this network gave nobody a veto. The patient is told of each.", CAREFUL)
+        )
     if found["undelivered"]:
         names = ", ".join(found["undelivered"])
         lines.append(paint(f"The terms go to {names} as soon as they are reached.", FAINT))

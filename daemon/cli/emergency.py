@@ -7,10 +7,11 @@ import click
 
 from daemon.cli.errors import UsageWrong
 from daemon.cli.node import call
-from daemon.cli.options import HEX16, HEX32, common_options, confirm, yes_option
+from daemon.cli.options import HEX16, HEX32_BEGUN, common_options, confirm, yes_option
 from daemon.cli.output import BAD, CAREFUL, GOOD, mark, moment, paint, short_id, show, table
 from daemon.cli.patient_key import find_member, patient_options, subject_for, subject_option
 from daemon.cli.record import custodian_option, fetch_into, out_option
+from daemon.cli.whole_id import whole_emergency
 from daemon.storage.home import Home
 
 EMERGENCY_PURPOSES = ("BTG", "ETREAT", "ERTREAT")
@@ -87,12 +88,13 @@ def list_emergencies(only_open: bool, home: Home, as_json: bool) -> None:
 
 
 @emergency.command(epilog="Example: placet emergency review 7c1d... --verdict justified --yes")
-@click.argument("disclosure", type=HEX32)
+@click.argument("disclosure", type=HEX32_BEGUN)
 @click.option("--verdict", required=True, type=click.Choice(["justified", "not-justified"]))
 @yes_option
 @common_options
 def review(disclosure: str, verdict: str, yes: bool, home: Home, as_json: bool) -> None:
     """Put on the chain, signed by our privacy officer's key, whether an access was justified."""
+    disclosure = whole_emergency(home, disclosure)
     confirm(f"Record for ever that {short_id(disclosure)} was {verdict}?", yes=yes)
     found = call(home, "emergency.review", {"disclosure": disclosure, "verdict": verdict})
     text = f"{mark(True)} The review is final in block {found['height']}: {verdict}."

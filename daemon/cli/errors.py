@@ -20,6 +20,7 @@ class UsageWrong(DaemonError):
 
     code = "usage"
     exit_code = Exit.USAGE
+    next_step = "See the command's --help."
 
 
 def show_error(*, code: str, cause: str, next_step: str, exit_code: int, as_json: bool) -> None:

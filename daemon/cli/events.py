@@ -16,17 +16,24 @@ from daemon.storage.home import Home
 
 RETRY_SECONDS = 1.0
 
+KINDS = (
+    "member-admitted", "member-removed", "authority-ballot", "consent-given", "consent-withdrawn",
+    "records-committed", "access-requested", "disclosure", "emergency-reviewed", "erased",
+    "equivocation",
+)  # fmt: skip
+"""As in `protocol.events`; a test compares them."""
+
 Event = Mapping[str, Any]
 
 
 @click.command(epilog="Example: placet events -f --kind disclosure")
 @click.option("-f", "--follow", is_flag=True, help="Go on as events become final, until Ctrl-C.")
 @click.option("-n", "--count", type=click.IntRange(0, 500), default=20, show_default=True)
-@click.option("--kind", default="", help="Only this kind, such as disclosure or consent-given.")
+@click.option("--kind", type=click.Choice(KINDS), help="Only events of this kind.")
 @common_options
-def events(follow: bool, count: int, kind: str, home: Home, as_json: bool) -> None:
+def events(follow: bool, count: int, kind: str | None, home: Home, as_json: bool) -> None:
     """Show the newest events of the chain, or follow them."""
-    found = _follow(home, kind, count) if follow else _newest(home, kind, count)
+    found = (_follow if follow else _newest)(home, kind or "", count)
     for event in found:
         click.echo(json.dumps(event)) if as_json else echo(render_event(event))
 

@@ -80,6 +80,9 @@ def run_command(arguments: Sequence[str]) -> int:
             as_json=as_json,
         )
         return exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return Exit.USAGE
     except click.ClickException as error:
         return _usage(error, as_json=as_json)
     except (click.Abort, KeyboardInterrupt):

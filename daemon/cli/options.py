@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
-from daemon.cli.errors import ConfirmationNeeded
+from daemon.cli.errors import ConfirmationNeeded, UsageWrong
+from daemon.cli.output import ID_LENGTH
 from daemon.storage.home import Home
 
 HOME_VARIABLE = "PLACET_HOME"
@@ -34,17 +35,19 @@ class HomeType(click.ParamType[Home]):
 
 
 class HexType(click.ParamType[str]):
-    """Bytes of a known number, as hex."""
+    """Bytes of a known number, as hex; or the beginning of them, of `digits_min` digits."""
 
     name = "hex"
 
-    def __init__(self, size: int) -> None:
-        self._size = size
+    def __init__(self, size: int, digits_min: int | None = None) -> None:
+        self._digits_max = 2 * size
+        self._digits_min = 2 * size if digits_min is None else digits_min
 
     def convert(self, value: Any, param: Any, ctx: Any) -> str:
-        text = str(value).lower()
-        if not re.fullmatch(f"[0-9a-f]{{{2 * self._size}}}", text):
-            self.fail(f"`{value}` is not {2 * self._size} hex digits", param, ctx)
+        text, least, most = str(value).lower(), self._digits_min, self._digits_max
+        if not re.fullmatch(f"[0-9a-f]{{{least},{most}}}", text):
+            count = str(most) if least == most else f"{least} to {most}"
+            self.fail(f"`{value}` is not {count} hex digits", param, ctx)
         return text
 
 
@@ -96,9 +99,12 @@ class PatternType(click.ParamType[str]):
 
 
 LABEL = PatternType(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,63}", "laboratory or 34133-9")
+NAME = PatternType(r"[a-z0-9][a-z0-9.-]{0,63}", "st-mary: small letters, digits, dots, hyphens")
 MIME_TYPE = PatternType(r"[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9!#$&^_.+-]+", "application/pdf")
 HEX16 = HexType(16)
 HEX32 = HexType(32)
+HEX16_BEGUN = HexType(16, ID_LENGTH)
+HEX32_BEGUN = HexType(32, ID_LENGTH)
 SPAN = SpanType()
 MOMENT = MomentType()
 
@@ -145,13 +151,24 @@ def confirm(question: str, *, yes: bool) -> None:
 def read_passphrase(file: Path | None, *, prompt: str, new: bool = False) -> str | None:
     """Return the passphrase from a file, the environment or the terminal; None without any."""
     if file is not None:
-        with click.open_file(str(file), "r", encoding="utf-8") as opened:
-            return str(opened.read(PASSPHRASE_SIZE_MAX)).rstrip("\r\n")
+        return read_start(file, PASSPHRASE_SIZE_MAX).rstrip("\r\n")
     if (known := os.environ.get(PASSPHRASE_VARIABLE)) is not None:
         return known
     if not is_terminal():
         return None
     return str(click.prompt(prompt, hide_input=True, confirmation_prompt=new, err=True))
+
+
+def read_start(file: Path, length_max: int) -> str:
+    """Return at most so many letters from a file, or from standard input if it is called `-`."""
+    try:
+        with click.open_file(str(file), "r", encoding="utf-8") as opened:
+            return str(opened.read(length_max))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise UsageWrong(
+            f"cannot read {file}: {reason}", "Check the path and who may read the file."
+        ) from error
 
 
 def _parse_moment(text: str, form: str) -> int | None:

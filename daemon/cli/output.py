@@ -21,6 +21,9 @@ COLUMN_WIDTH_MIN = 8
 ID_LENGTH = 8
 """How many hex digits of an id people see."""
 
+CONTROLS = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Categories of characters that are not shown: control, direction, line ends."""
+
 GOOD, BAD, CAREFUL, FAINT, STRONG = "green", "red", "yellow", "bright_black", "bold"
 
 
@@ -40,6 +43,11 @@ def echo(text: str = "") -> None:
 def paint(text: str, style: str) -> str:
     """Return `text` in one of the styles above."""
     return click.style(text, bold=True) if style == STRONG else click.style(text, fg=style)
+
+
+def plain(text: str) -> str:
+    """Return what others wrote without what could steer a terminal."""
+    return "".join("\ufffd" if unicodedata.category(each) in CONTROLS else each for each in text)
 
 
 def table(

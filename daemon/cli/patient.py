@@ -14,6 +14,7 @@ from daemon.cli.options import (
     json_option,
     passphrase_option,
     read_passphrase,
+    read_start,
 )
 from daemon.cli.output import (
     BAD,
@@ -24,6 +25,7 @@ from daemon.cli.output import (
     mark,
     moment,
     paint,
+    plain,
     short_id,
     show,
     table,
@@ -188,8 +190,7 @@ def _new_passphrase(file: Path | None) -> str:
 
 def _read_phrase(file: Path | None) -> str:
     if file is not None:
-        with click.open_file(str(file), "r", encoding="utf-8") as opened:
-            return str(opened.read(PHRASE_SIZE_MAX + 1))
+        return read_start(file, PHRASE_SIZE_MAX + 1)
     if not is_terminal():
         raise UsageWrong(
             "the recovery words are needed", "Give --phrase-file FILE, or - for stdin."
@@ -201,7 +202,7 @@ def _render_new(made: dict[str, Any]) -> str:
     return "\n".join(
         [
             f"{mark(True)} The patient's key is in {made['file']}.",
-            paint("Write these words on paper. They are shown once, and recover the key:", STRONG),
+            paint("Write these words on paper, and keep it safe. They bring the key back:", STRONG),
             _render_phrase(made["phrase"]),
         ]
     )
@@ -226,13 +227,14 @@ def _render_audits(audits: list[dict[str, Any]]) -> str:
 
 
 def _render_audit(found: dict[str, Any]) -> str:
-    keeper = found["custodian_name"] or "no custodian"
+    keeper = found["custodian_name"] or "no custodian yet"
     count = len(found["accesses"])
-    complete = (
-        paint(f"complete: numbers 1 to {count} without a gap", GOOD)
-        if found["complete"]
-        else paint("NOT COMPLETE: a number is missing", BAD)
-    )
+    if not found["complete"]:
+        complete = paint("NOT COMPLETE: a number is missing", BAD)
+    elif count:
+        complete = paint(f"complete: numbers 1 to {count} without a gap", GOOD)
+    else:
+        complete = "nobody was given anything"
     title = f"{paint(keeper, STRONG)}, subject {short_id(found['subject'])}: {complete}"
     rows = [
         [
@@ -240,14 +242,14 @@ def _render_audit(found: dict[str, Any]) -> str:
             moment(access["at"]),
             access["requester_name"],
             _basis(access),
-            " ".join(filter(None, [access["purpose"], access["role"]])),
+            plain(" ".join(filter(None, [access["purpose"], access["role"]]))),
             str(len(access["records"])) if access["records"] is not None else "?",
             _review(access),
         ]
         for access in found["accesses"]
     ]
     headers = ["no", "when", "who", "basis", "for what", "records", "review"]
-    return f"{title}\n{table(headers, rows)}"
+    return f"{title}\n{table(headers, rows)}" if rows else title
 
 
 def _basis(access: dict[str, Any]) -> str:

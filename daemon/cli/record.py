@@ -11,6 +11,7 @@ from daemon.cli.meter import Meter
 from daemon.cli.node import call
 from daemon.cli.options import (
     HEX16,
+    HEX16_BEGUN,
     HEX32,
     LABEL,
     MIME_TYPE,
@@ -19,8 +20,9 @@ from daemon.cli.options import (
     is_terminal,
     passphrase_option,
 )
-from daemon.cli.output import FAINT, mark, moment, paint, pairs, short_id, show, size, table
+from daemon.cli.output import FAINT, mark, moment, paint, pairs, plain, short_id, show, size, table
 from daemon.cli.patient_key import find_member, patient_options, subject_for, subject_option
+from daemon.cli.whole_id import whole_record
 from daemon.errors import Exit
 from daemon.storage.home import Home
 
@@ -96,13 +98,13 @@ def list_records(subject: str | None, home: Home, as_json: bool) -> None:
 
 
 @record.command("show", epilog="Example: placet record show 91ab... --out /tmp")
-@click.argument("identifier", metavar="RECORD", type=HEX16)
+@click.argument("identifier", metavar="RECORD", type=HEX16_BEGUN)
 @click.option("--out", type=click.Path(file_okay=False, exists=True, path_type=Path),
               help="Write it there, in clear.")  # fmt: skip
 @common_options
 def show_record(identifier: str, out: Path | None, home: Home, as_json: bool) -> None:
     """Show what is known about a record that this node keeps."""
-    params = {"record": identifier}
+    params = {"record": whole_record(home, identifier)}
     if out is not None:
         params["folder"] = str(out.absolute())
     found = call(home, "records.show", params, timeout_seconds=TRANSFER_SECONDS_MAX)
@@ -234,7 +236,7 @@ def _render_list(found: list[dict[str, Any]]) -> str:
             " ".join([*each["categories"], *each["sensitivity"]]),
             size(each["length"]),
             moment(each["authored_at"]),
-            each["title"] or "",
+            plain(each["title"] or ""),
         ]
         for each in found
     ]
@@ -248,12 +250,12 @@ def _render_record(found: dict[str, Any]) -> str:
             ("record", found["record"]),
             ("subject", found["subject"]),
             ("custodian", found["custodian_name"]),
-            ("title", found["title"] or ""),
+            ("title", plain(found["title"] or "")),
             ("type", found["mime_type"]),
             ("categories", " ".join(found["categories"])),
             ("sensitivity", " ".join(found["sensitivity"])),
             ("size", size(found["length"])),
-            ("author", found["author"]),
+            ("author", plain(found["author"])),
             ("written", moment(found["authored_at"])),
             ("sha256", found["sha256"]),
             ("file", found.get("path", "")),

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from daemon.cli.errors import UsageWrong
-from daemon.cli.options import common_options, passphrase_option, read_passphrase
+from daemon.cli.options import NAME, common_options, passphrase_option, read_passphrase
 from daemon.cli.output import FAINT, mark, paint, pairs, show
 from daemon.storage.home import Home
 
@@ -18,7 +18,9 @@ KINDS = (
 @click.command(
     epilog="Example: placet init --name st-mary --kind hospital --listen /ip4/0.0.0.0/tcp/4001"
 )
-@click.option("--name", required=True, help="How others call this organisation, such as st-mary.")
+@click.option(
+    "--name", required=True, type=NAME, help="How others call this organisation, such as st-mary."
+)
 @click.option("--kind", required=True, type=click.Choice(KINDS), help="What it is.")
 @click.option("--listen", multiple=True, help="Address to listen on [/ip4/0.0.0.0/tcp/4001].")
 @click.option("--announce", multiple=True, help="Address that others reach, if it is another one.")

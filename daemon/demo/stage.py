@@ -6,6 +6,7 @@ not hold ends the demonstration with an error that names it.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -23,8 +24,10 @@ COMMAND_SECONDS_MAX = 60
 WAIT_SECONDS_MAX = 30
 PAUSE_SECONDS = 0.1
 NODES_MAX = 16
-TEXT_WIDTH = 88
-"""Where the column with the times begins."""
+TEXT_WIDTH_MAX = 88
+"""Where the column with the times begins, where there is room."""
+
+TIMING_WIDTH = 9
 
 
 class DemoFailed(DaemonError):
@@ -113,11 +116,13 @@ class Stage:
             raise DemoFailed(f"This should hold, and does not: {text}")
         self.checked += 1
         timing = "" if seconds is None else paint(f"{seconds:6.2f} s", FAINT)
-        lines = _wrap(text, TEXT_WIDTH - 6)
-        lines[-1] = lines[-1].ljust(TEXT_WIDTH - 6)
+        columns = shutil.get_terminal_size().columns
+        width = min(TEXT_WIDTH_MAX, columns - TIMING_WIDTH) - 6
+        lines = _wrap(text, width)
+        lines[-1] = lines[-1].ljust(width)
         for index, line in enumerate(lines):
             start = f"   {mark(True)} " if index == 0 else "     "
-            echo(start + line + (timing if index == len(lines) - 1 else ""))
+            echo((start + line + (timing if index == len(lines) - 1 else "")).rstrip())
 
     def begin(self, number: int, title: str) -> None:
         """Print the heading of a step."""

@@ -339,6 +339,7 @@ async def test_a_long_path_is_reached_through_its_folder(tmp_path: Path) -> None
 
 
 def test_without_a_node_the_next_step_is_to_start_it(path: Path) -> None:
+    path.with_name("config.toml").touch()
     with pytest.raises(NodeNotRunning, match="no node is running") as caught:
         Client(path)
     assert caught.value.exit_code == 3

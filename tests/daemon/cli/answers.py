@@ -108,7 +108,13 @@ ANSWERS: dict[str, Any] = {
         "event_count": 1,
         "state_digest": "cc" * 32,
     },
-    "consent.give": {"consent": CONSENT, "event": EVENT, "height": 13, "undelivered": []},
+    "consent.give": {
+        "consent": CONSENT,
+        "event": EVENT,
+        "height": 13,
+        "emergency_veto": False,
+        "undelivered": [],
+    },
     "consent.list": [],
     "consent.show": {
         "consent": CONSENT,

@@ -1,15 +1,13 @@
 """What commands ask the node, what they print, and how they end; the node's answers are canned."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from daemon.cli.main import run_command
 from daemon.errors import DaemonError
-from daemon.keys.keystore import new_patient_keys, save_keys
+from daemon.keys.keystore import save_keys
 from daemon.keys.lock import INTERACTIVE
 from daemon.rpc import CallFailed
 from daemon.storage.home import Home
@@ -31,56 +29,11 @@ from tests.daemon.cli.answers import (
     SUBJECT,
 )
 from tests.daemon.cli.canned import Canned, canned_node
+from tests.daemon.cli.screens import KEYS, Screen
 
-KEYS = new_patient_keys()
 KEY = subject_signing_key(
     KEYS.seed, network=bytes.fromhex(NETWORK), custodian=bytes.fromhex(ST_MARY)
 )
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    home = Home(tmp_path / "home")
-    home.path.mkdir(mode=0o700)
-    save_keys(home.path / "patient.key", KEYS, None)
-    monkeypatch.setenv("PLACET_HOME", str(home.path))
-    monkeypatch.setenv("PLACET_PATIENT_KEY", str(home.path / "patient.key"))
-    monkeypatch.delenv("PLACET_PASSPHRASE", raising=False)
-    return home
-
-
-@pytest.fixture
-def node(home: Home) -> Iterator[Canned]:
-    with canned_node(home, ANSWERS) as canned:
-        yield canned
-
-
-class Screen:
-    """Runs commands and reads what they print."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self.out = self.err = ""
-
-    def run(self, command: str) -> int:
-        code = run_command(command.split())
-        self.out, self.err = self._capsys.readouterr()
-        return code
-
-    def json(self, command: str) -> Any:
-        assert self.run(f"{command} --json") == 0, self.err
-        return json.loads(self.out)
-
-    def error(self, command: str) -> dict[str, Any]:
-        assert self.run(f"{command} --json") != 0
-        assert self.out == ""
-        found: dict[str, Any] = json.loads(self.err)["error"]
-        return found
-
-
-@pytest.fixture
-def screen(capsys: pytest.CaptureFixture[str]) -> Screen:
-    return Screen(capsys)
 
 
 def test_without_a_node_the_exit_code_is_3(home: Home, screen: Screen) -> None:
@@ -105,12 +58,20 @@ def test_an_error_in_json_goes_where_errors_go(home: Home, screen: Screen) -> No
     [
         ("cofnig", "there is no command `cofnig`, did you mean `config`?"),
         ("status --jsn", "--jsn"),
-        ("consent withdraw zz", "`zz` is not 32 hex digits"),
+        ("consent withdraw zz", "`zz` is not 8 to 32 hex digits"),
         (f"record add pyproject.toml --subject {SUBJECT} --type pdf", "`pdf` is not of the form"),
         (f"record add pyproject.toml --subject {SUBJECT} --category a!", "`a!` is not of the form"),
         ("logs --level loud", "'loud' is not one of"),
         ("logs --grep (", "`(` is not a regular expression"),
         ("consent grant --custodian st-mary", "to whom?"),
+        ("consent grant --custodian st-mary --anyone --even-emergencies", "Give --restrict, too."),
+        ("consent show 00000000", "no consent that is known here begins with 00000000"),
+        ("record show 0000000", "`0000000` is not 8 to 32 hex digits"),
+        ("events --kind birth", "'birth' is not one of"),
+        ("init --name Bad! --kind clinic", "small letters, digits, dots, hyphens"),
+        ("patient recover new.key --phrase-file /none", "cannot read /none: No such file"),
+        ("patient new new.key --passphrase-file /none", "cannot read /none: No such file"),
+        ("consent", "Usage: placet consent"),
     ],
 )
 def test_a_wrong_command_line_ends_with_2(

@@ -1,17 +1,19 @@
 """Every command explains itself in the same way."""
 
 from collections.abc import Iterator
+from typing import get_args
 
 import click
 import pytest
 
 from daemon.cli.consent import PURPOSES
 from daemon.cli.emergency import EMERGENCY_PURPOSES, JUSTIFICATION_LENGTH_MIN
+from daemon.cli.events import KINDS as EVENT_KINDS
 from daemon.cli.lazy import LazyGroup
 from daemon.cli.main import SECTIONS, placet, run_command
 from daemon.cli.setup import KINDS
 from daemon.cli.version import PROTOCOL_VERSION
-from protocol import directives, genesis, terms
+from protocol import directives, events, genesis, terms
 
 WITHOUT_JSON = {"completion", "demo"}
 WITHOUT_HOME = {
@@ -78,6 +80,7 @@ def test_help_shows_all_sections(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_what_the_command_line_repeats_is_what_the_protocol_says() -> None:
     assert tuple(KINDS) == tuple(kind.value for kind in genesis.MemberKind)
+    assert set(EVENT_KINDS) == {each.__struct_config__.tag for each in get_args(events.Body)}
     assert tuple(PURPOSES) == tuple(purpose.value for purpose in terms.Purpose)
     assert set(EMERGENCY_PURPOSES) == {each.value for each in terms.EMERGENCY_PURPOSES}
     assert JUSTIFICATION_LENGTH_MIN == directives.JUSTIFICATION_LENGTH_MIN
