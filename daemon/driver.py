@@ -24,6 +24,7 @@ from protocol.codec import MESSAGE_SIZE_MAX, decode, encode
 from protocol.consensus import (
     CancelTimer,
     Halt,
+    HaltReason,
     Instant,
     LogRecord,
     Persist,
@@ -93,6 +94,8 @@ class Driver:
         self.clocks = Clocks(faulty_max=faulty_max(len(core.genesis.authorities)))
         self.halted: Silence | None = None
         """Why the node does not vote any more, if that is so."""
+        self.stuck: Silence | None = None
+        """Why it cannot follow the chain any more, whether it votes or not, if that is so."""
         self._store = store
         self._vote_log = vote_log
         self._vote_log_limit = VOTE_LOG_SIZE_MAX
@@ -178,7 +181,7 @@ class Driver:
             case Blame(peer, error):
                 self._blame(peer, error)
             case Halt(reason):
-                self._stop_voting(after_halt(reason))
+                self._halt(reason)
 
     def _refuse(self, effect: RefuseEvents) -> None:
         for event, error in effect.refusals:
@@ -201,6 +204,15 @@ class Driver:
             self._stop_voting(after_error(error))
             return ()
         return (Persisted(records),)
+
+    def _halt(self, reason: HaltReason) -> None:
+        """With another's votes under our key the chain is still good; otherwise it is not."""
+        silence = after_halt(reason)
+        if reason != HaltReason.KEY_IN_USE_ELSEWHERE and self.stuck is None:
+            log.error("halted", reason=silence.cause, next_step=silence.next_step)
+            self.stuck = silence
+        if self.core.consensus is not None:
+            self._stop_voting(silence)
 
     def _stop_voting(self, silence: Silence) -> None:
         """Never vote again in this run; what was decided before stays decided."""

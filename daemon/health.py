@@ -36,6 +36,8 @@ class Facts:
     """Whether this node should vote."""
     silence: Silence | None
     """Why it does not vote, if it should and does not."""
+    stuck: Silence | None
+    """Why it cannot follow the chain any more, whether it votes or not."""
     blocks_behind: int
     is_member: bool
     reviews_overdue: int
@@ -53,6 +55,7 @@ class Problem:
 def find_problems(facts: Facts) -> tuple[Problem, ...]:
     """Return what is wrong; nothing if the node is well."""
     found = [
+        _halted(facts),
         _voting_stopped(facts),
         _clock(facts),
         _not_final(facts),
@@ -63,8 +66,15 @@ def find_problems(facts: Facts) -> tuple[Problem, ...]:
     return tuple(problem for problem in found if problem is not None)
 
 
+def _halted(facts: Facts) -> Problem | None:
+    if facts.stuck is None:
+        return None
+    cause = f"HALTED  this node follows the network no further: {facts.stuck.cause}"
+    return Problem("halted", cause, facts.stuck.next_step)
+
+
 def _voting_stopped(facts: Facts) -> Problem | None:
-    if not facts.votes or facts.silence is None:
+    if facts.stuck is not None or not facts.votes or facts.silence is None:
         return None
     return Problem(
         "voting-stopped",

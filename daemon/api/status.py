@@ -76,6 +76,7 @@ def collect_facts(node: Node) -> Facts:
         events_waiting=len(node.core.mempool),
         votes=node.is_authority,
         silence=node.driver.halted if node.is_authority else None,
+        stuck=node.driver.stuck,
         blocks_behind=max(0, node.core.sync.target - node.core.chain.height),
         is_member=node.me in node.members,
         reviews_overdue=sum(
@@ -135,6 +136,8 @@ def _chain(node: Node) -> dict[str, Json]:
 
 
 def _doing(node: Node, facts: Facts) -> str:
+    if facts.stuck is not None:
+        return "halted"
     if facts.blocks_behind:
         return "catching up"
     if node.core.consensus is not None:

@@ -11,12 +11,19 @@ from msgspec.structs import replace
 
 from daemon.driver import RANGE_SIZE_MAX, Driver, now
 from daemon.receipts import Receipt
+from daemon.silence import after_halt
 from daemon.storage.store import ChainStore
 from daemon.storage.vote_log import VoteLog
-from protocol.blocks import Block, FinalizedBlocks, genesis_block
+from protocol.blocks import (
+    Block,
+    FinalizedBlocks,
+    block_hash,
+    compute_events_root,
+    genesis_block,
+)
 from protocol.chain import FLUSH_SIZE_MAX, HEADER_RESERVE, ROOM_MIN, UNFINALIZED_SIZE_MAX
 from protocol.codec import decode, encode
-from protocol.consensus import LogRecord, OwnVote
+from protocol.consensus import HaltReason, LogRecord, OwnVote
 from protocol.consensus.state import UNFINALIZED_MAX
 from protocol.core import Core
 from protocol.digest import StateDigest
@@ -33,6 +40,7 @@ from tests.protocol.examples import (
     consent_given,
     consent_withdrawn,
     id_of,
+    make_certificate,
     make_key,
     make_network,
     token,
@@ -180,6 +188,35 @@ async def test_a_vote_log_that_fails_silences_the_node_and_says_so(
         assert "No space left" in str(rig.driver.halted)
         assert rig.driver.core.chain.height == 1
         assert not rig.sent
+
+
+async def test_a_member_that_does_not_vote_halts_too_and_remembers_why(tmp_path: Path) -> None:
+    async with running(tmp_path) as rig:
+        await rig.submit(grant("first"))
+        rig.driver.core.consensus = None
+        await rig.driver.put(MessageReceived(PEER, next_block_of_another_state(rig)))
+        await eventually(lambda: rig.driver.stuck is not None)
+        assert rig.driver.stuck == after_halt(HaltReason.STATE_DIVERGED)
+        assert rig.driver.core.chain.height == 1
+        assert not rig.blamed
+
+
+def next_block_of_another_state(rig: Rig) -> FinalizedBlocks:
+    """Return an empty block on the head that a quorum made final, with a state that is wrong."""
+    head = rig.driver.core.chain.head
+    header = replace(
+        head.header,
+        view=head.header.view + 1,
+        parent_view=head.header.view,
+        height=2,
+        parent=block_hash(head.header),
+        timestamp=head.header.timestamp + 1,
+        state_digest=token("elsewhere"),
+        event_count=0,
+        events_root=compute_events_root(()),
+    )
+    certificate = make_certificate(NETWORK, view=header.view, block=block_hash(header))
+    return FinalizedBlocks((Block(header, ()),), certificate)
 
 
 async def test_bytes_that_are_no_message_are_blamed_on_their_sender(tmp_path: Path) -> None:

@@ -3,8 +3,11 @@
 import re
 from dataclasses import replace
 
+import pytest
+
 from daemon.health import AuthorityFacts, Facts, find_problems
-from daemon.silence import Silence
+from daemon.silence import Silence, after_halt
+from protocol.consensus import HaltReason
 
 SEEN = 1_800_000_000_000
 
@@ -21,6 +24,7 @@ WELL = Facts(
     events_waiting=0,
     votes=True,
     silence=None,
+    stuck=None,
     blocks_behind=0,
     is_member=True,
     reviews_overdue=0,
@@ -58,6 +62,19 @@ def test_with_too_few_authorities_the_missing_ones_are_named() -> None:
         " st-mary (never seen). 12 events wait."
     )
     assert "lakeside: connection refused" in problem.next_step
+
+
+@pytest.mark.parametrize("votes", [True, False])
+def test_a_halted_node_says_so_first_whether_it_votes_or_not(votes: bool) -> None:
+    diverged = after_halt(HaltReason.STATE_DIVERGED)
+    silence = diverged if votes else None
+    facts = replace(WELL, stuck=diverged, votes=votes, silence=silence, blocks_behind=1)
+    problem, *others = find_problems(facts)
+    assert problem.code == "halted"
+    assert problem.cause.startswith("HALTED  ")
+    assert problem.cause.endswith(diverged.cause)
+    assert problem.next_step == diverged.next_step
+    assert [each.code for each in others] == ["behind"]
 
 
 def test_an_authority_that_stopped_voting_says_why_first() -> None:
