@@ -32,6 +32,7 @@ from daemon.storage.home import Home
 from daemon.storage.store import ChainStore
 from daemon.storage.tables import peer_records
 from daemon.storage.vote_log import VoteLog, VoteLogCorrupt, VoteLogFailed
+from daemon.storage.voting_memory import VoteLogMissing, open_vote_log
 from daemon.transport import Stream, Transport, Unreachable
 from daemon.vault.vault import Vault
 from protocol.blocks import genesis_block
@@ -306,7 +307,7 @@ def open_disk(home: Home, genesis: Genesis, keys: NodeKeys) -> Iterator[Disk]:
             changes = genesis_changes(genesis)
             digest = StateDigest().updated({}, changes)
             store.begin(genesis_block(genesis, digest.root), changes, digest.encode())
-        vote_log, silence = _open_vote_log(stack, home, genesis, keys)
+        vote_log, silence = _open_vote_log(stack, home, store, genesis, keys)
         yield Disk(
             home=home,
             store=store,
@@ -317,14 +318,16 @@ def open_disk(home: Home, genesis: Genesis, keys: NodeKeys) -> Iterator[Disk]:
 
 
 def _open_vote_log(
-    stack: ExitStack, home: Home, genesis: Genesis, keys: NodeKeys
+    stack: ExitStack, home: Home, store: ChainStore, genesis: Genesis, keys: NodeKeys
 ) -> tuple[VoteLog[LogRecord] | None, Silence | None]:
     """Return the vote log of an authority, or why it has none and only observes."""
     me = SigningKey(keys.signing_seed).public
     if not any(authority.member == me for authority in genesis.authorities):
         return None, None
     try:
-        return stack.enter_context(VoteLog.open(home.votes, network_id(genesis), LogRecord)), None
-    except (VoteLogCorrupt, VoteLogFailed) as error:
-        log.error("vote-log-unusable", reason=str(error), next_step=error.next_step)
+        return stack.enter_context(open_vote_log(store, home.votes)), None
+    except (VoteLogCorrupt, VoteLogFailed, VoteLogMissing) as error:
+        log.error(
+            "vote-log-unusable", code=error.code, reason=str(error), next_step=error.next_step
+        )
         return None, after_error(error)
