@@ -354,6 +354,7 @@ class Core:
         match timer:
             case HeartbeatTimer():
                 yield self._schedule(timer, self._heartbeat)
+                yield from self._intake.expire(self._now)
                 others = tuple(peer for peer in self._peers if not self._shares_consensus(peer))
                 if others:
                     yield SendMessage(others, self._status())

@@ -124,6 +124,14 @@ class Intake:
         self.submissions.settle(finalization.event_ids)
         yield from self._refuse(refusals)
 
+    def expire(self, now: Instant) -> Iterator[Effect]:
+        """Refuse what no block may contain any more: nobody may make one that would settle it."""
+        context = self._context(now)
+        if self._mempool.has_expired(context.timestamp):
+            yield from self._refuse(
+                self._mempool.prune(self._chain.state, context, self._verifier, changed=())
+            )
+
     def _admit_own(self, bundle: Bundle, now: Instant) -> tuple[list[EventId], list[Refusal]]:
         """Admit our own bundle. If it is not good, that is the fault of those who submitted."""
         try:

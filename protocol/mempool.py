@@ -190,6 +190,10 @@ class Mempool:
         self._touched = set()
         return refused
 
+    def has_expired(self, timestamp: int) -> bool:
+        """Say whether an event waits that no block of that time or later may contain."""
+        return any(each.signed.event.valid_until < timestamp for each in self._pending.values())
+
     def ids(self) -> Collection[EventId]:
         """Return the ids of all events that wait, in order of arrival."""
         return self._pending.keys()

@@ -351,6 +351,17 @@ def test_heartbeats_say_where_we_stand(node: ExampleNode) -> None:
     assert of(ScheduleTimer, effects) == [ScheduleTimer(HeartbeatTimer(), node.now + 1_500)]
 
 
+def test_a_heartbeat_refuses_what_expired_while_nothing_became_final(node: ExampleNode) -> None:
+    signed = records_committed(NETWORK, CLINIC, valid_until=CREATED_AT + node.now + 5_000)
+    node.submit(signed)
+    node.now += 5_000
+    assert of(RefuseEvents, node.fire(HeartbeatTimer())) == []
+
+    node.now += 1
+    [refusal] = of(RefuseEvents, node.fire(HeartbeatTimer()))
+    assert [identifier for identifier, _ in refusal.refusals] == [id_of(NETWORK, signed)]
+
+
 def test_among_authorities_consensus_says_it(authority: ExampleNode) -> None:
     effects = authority.fire(HeartbeatTimer())
 

@@ -13,6 +13,7 @@ from protocol.events import EventId, SignedEvent
 from protocol.gossip import Outcome
 from protocol.identity import Verifier
 from protocol.intake import PUSH_PAUSE_MAX, PUSH_PAUSE_MIN, PUSHED_SIZE_MAX, Intake
+from protocol.ledger import EventExpired
 from protocol.membership import NotAMember
 from protocol.messages import Bundle, Payload
 from protocol.relay import Relay
@@ -107,6 +108,10 @@ def refused(effects: list[Effect]) -> dict[EventId, type[Exception]]:
 @pytest.fixture
 def desk() -> Desk:
     return Desk()
+
+
+def short_lived(lifetime: int) -> SignedEvent:
+    return records_committed(NETWORK, CLINIC, valid_until=at(lifetime).wall)
 
 
 # ── from others ──
@@ -268,3 +273,25 @@ def test_an_authority_that_is_back_does_not_wait(desk: Desk) -> None:
     desk.intake.hurry()
 
     assert desk.pushes(1) == bundles
+
+
+# ── what nobody makes a block for ──
+
+
+def test_an_event_that_expires_on_an_idle_chain_is_refused_and_wanted_no_more(desk: Desk) -> None:
+    signed = short_lived(1_000)
+    desk.submit(signed)
+    genesis = desk.example.chain.head_hash
+
+    assert list(desk.intake.expire(at(1_000))) == []
+    assert desk.example.chain.is_wanted(genesis)
+    assert refused(list(desk.intake.expire(at(1_001)))) == {id_of(NETWORK, signed): EventExpired}
+    assert not desk.example.chain.is_wanted(genesis)
+    assert not desk.intake.submissions.is_unfinished
+
+
+def test_what_has_not_expired_goes_on_waiting(desk: Desk) -> None:
+    desk.submit(short_lived(1_000), event(1))
+    list(desk.intake.expire(at(2_000)))
+
+    assert list(desk.example.mempool.ids()) == [id_of(NETWORK, event(1))]
