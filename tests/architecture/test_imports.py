@@ -39,6 +39,8 @@ def test_the_import_rules_are_kept() -> None:
         ("protocol/breach.py", "import secrets", "is pure"),
         ("protocol/breach.py", "import trio", "is pure"),
         ("protocol/errors.py", "import protocol.codec", "only go down"),
+        ("protocol/submissions.py", "import protocol.chain", "only go down"),
+        ("protocol/breach.py", "", "only go down"),
         ("daemon/breach.py", "import plyvel", "knows LevelDB"),
         ("daemon/breach.py", "from libp2p import new_host", "knows libp2p"),
     ],
