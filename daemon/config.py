@@ -36,6 +36,9 @@ ADDRESSES_MAX = 64
 """How many addresses one key may list."""
 
 Level = Literal["debug", "info", "warning", "error"]
+NAME_RULE = "a name has small letters, digits, dots and hyphens, and begins with a letter or digit"
+"""In place of the regular expression of the one kind of value that has one."""
+
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Addresses = Annotated[tuple[str, ...], msgspec.Meta(max_length=ADDRESSES_MAX)]
 
@@ -129,7 +132,17 @@ def load_config(
 
     `flags` maps a dotted key to the name of the command's flag and its value.
     """
-    text = _read(path)
+    return read_config(_read(path), path, environment=environment, flags=flags)
+
+
+def read_config(
+    text: str,
+    path: Path,
+    *,
+    environment: Mapping[str, str],
+    flags: Mapping[str, tuple[str, Any]] | None = None,
+) -> LoadedConfig:
+    """Read what is, or will be, in the file at `path`, as `load_config` does."""
     tree = _parse(text, path)
     origins = {key: f"{path.name}:{line}" for key, line in _lines(text).items()}
     overrides: dict[tuple[str, ...], tuple[str, Any]] = dict(values_of_environment(environment))
@@ -203,7 +216,8 @@ def _convert(tree: Tree, origins: Mapping[str, str]) -> Config:
         cause, _, place = str(error).partition(" - at ")
         found = _PLACE.search(place)
         key = re.sub(r"\[[^\]]*\]", "", found[1]) if found else ""
-        raise _invalid(key, cause[0].lower() + cause[1:], origins) from error
+        cause = NAME_RULE if "regex" in cause else cause[0].lower() + cause[1:]
+        raise _invalid(key, cause, origins) from error
 
 
 def _refuse_unknown_keys(

@@ -9,7 +9,7 @@ from daemon.cli.errors import UsageWrong
 from daemon.cli.events import render_event
 from daemon.cli.node import call
 from daemon.cli.options import common_options
-from daemon.cli.output import BAD, FAINT, ago, mark, moment, paint, pairs, show
+from daemon.cli.output import BAD, FAINT, ago, echo, mark, moment, paint, pairs, show
 from daemon.errors import Exit
 from daemon.rpc import NodeNotRunning
 from daemon.storage.home import Home
@@ -73,7 +73,7 @@ def _verify_files(home: Home) -> dict[str, Any]:
 
 def _tell(fields: Mapping[str, Any]) -> None:
     text = f"  {fields['blocks']} of {fields['head']} blocks checked"
-    click.echo(click.style(text, fg=FAINT), err=True)
+    echo(click.style(text, fg=FAINT), err=True)
 
 
 def _render_header(header: dict[str, Any]) -> str:

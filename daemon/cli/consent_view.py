@@ -46,7 +46,7 @@ def render_list(found: list[dict[str, Any]]) -> str:
         for each in found
     ]
     headers = ["consent", "effect", "standing", "custodian", "to", "for", "records", "until"]
-    return table(headers, rows, whole=["consent"])
+    return table(headers, rows, ids=["consent"])
 
 
 def render_consent(found: dict[str, Any]) -> str:

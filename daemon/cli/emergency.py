@@ -114,7 +114,7 @@ def _render(found: list[dict[str, Any]]) -> str:
         for each in found
     ]
     return table(
-        ["disclosure", "who", "custodian", "subject", "block", "review"], rows, whole=["disclosure"]
+        ["disclosure", "who", "custodian", "subject", "block", "review"], rows, ids=["disclosure"]
     )
 
 

@@ -4,6 +4,7 @@ import json
 
 import click
 
+from daemon.cli.output import echo
 from daemon.errors import DaemonError, Exit
 
 
@@ -30,6 +31,6 @@ def show_error(*, code: str, cause: str, next_step: str, exit_code: int, as_json
         click.echo(json.dumps({"error": error}, ensure_ascii=False), err=True)
         return
     end = "" if cause.endswith((".", "?", "!")) else "."
-    click.echo(f"{click.style('Error', fg='red', bold=True)} ({code}): {cause}{end}", err=True)
+    echo(f"{click.style('Error', fg='red', bold=True)} ({code}): {cause}{end}", err=True)
     if next_step:
-        click.echo(f"  Next: {next_step}", err=True)
+        echo(f"  Next: {next_step}", err=True)

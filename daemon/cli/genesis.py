@@ -7,9 +7,11 @@ from typing import Any
 import click
 
 from daemon.cli.errors import UsageWrong
-from daemon.cli.options import common_options, confirm, yes_option
-from daemon.cli.output import FAINT, mark, paint, pairs, show, table
+from daemon.cli.options import NAME, common_options, confirm, yes_option
+from daemon.cli.output import CAREFUL, FAINT, echo, mark, paint, pairs, show, table
 from daemon.storage.home import Home
+
+NONE_MAY_FAIL = "found it with four or more authorities, or nothing becomes final without all"
 
 PROFILES = ("opt-in", "treatment-default", "opt-out")
 
@@ -23,7 +25,7 @@ def genesis() -> None:
     epilog="Example: placet genesis create a.card b.card --name canton --delay-bound 50"
 )
 @click.argument("cards", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--name", required=True, help="What the network is called.")
+@click.option("--name", required=True, type=NAME, help="What the network is called.")
 @click.option("--authority", "authorities", multiple=True, help="Who votes [all of them].")
 @click.option("--profile", type=click.Choice(PROFILES), default="opt-in", show_default=True)
 @click.option("--delay-bound", type=click.IntRange(10, 10_000), default=50, show_default=True,
@@ -78,7 +80,7 @@ def use(file: Path, cards: tuple[Path, ...], yes: bool, home: Home, as_json: boo
     found = _read_genesis(file)
     described = describe(found)
     if not as_json:
-        click.echo(_render(described), err=True)
+        echo(_render(described), err=True)
     confirm("Is this the hash that the other founders see?", yes=yes)
     settle(home, found, [_read_card(path) for path in cards])
     text = f"{mark(True)} This node is a founder of {found.name}."
@@ -146,6 +148,7 @@ def _render(found: dict[str, Any]) -> str:
         ("hash", found["hash"]),
         ("profile", found["profile"]),
         ("authorities", f"{voters}, {found['quorum']} of them make a block final"),
+        ("careful", "" if found["quorum"] < voters else paint(NONE_MAY_FAIL, CAREFUL)),
     ]
     rows = [
         [each["name"], each["kind"], "authority" if each["authority"] else "member", each["id"]]

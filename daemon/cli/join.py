@@ -9,7 +9,7 @@ import click
 from daemon.cli.errors import UsageWrong
 from daemon.cli.node import call
 from daemon.cli.options import NAME, common_options, confirm, passphrase_option, yes_option
-from daemon.cli.output import FAINT, mark, moment, paint, pairs, show
+from daemon.cli.output import FAINT, echo, mark, moment, paint, pairs, show
 from daemon.cli.process import start_daemon
 from daemon.cli.setup import KINDS, new_passphrase
 from daemon.errors import DaemonError, Exit
@@ -64,7 +64,7 @@ def join(
     require_fresh(parsed, int(time.time() * 1000))
     _refuse_member(home)
     if not as_json:
-        click.echo(_render_ticket(parsed), err=True)
+        echo(_render_ticket(parsed), err=True)
     confirm("Join this network?", yes=yes)
     if home.config.exists():
         passphrase = node_passphrase(home, passphrase_file)
@@ -147,7 +147,7 @@ def _tell(found: dict[str, Any], shown: str, *, quiet: bool) -> str:
     chain = found.get("chain")
     text = f"catching up, height {chain['height']}" if chain else found["problems"][0]["cause"]
     if text != shown and not quiet:
-        click.echo(paint(f"  {text}", FAINT), err=True)
+        echo(paint(f"  {text}", FAINT), err=True)
     return text
 
 

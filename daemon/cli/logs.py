@@ -9,6 +9,7 @@ import click
 
 from daemon.cli.errors import UsageWrong
 from daemon.cli.options import MOMENT, common_options
+from daemon.cli.output import echo
 from daemon.client import Client
 from daemon.logs.entry import LEVELS, LogEntry, LogFilter, parse_json, render_json, render_pretty
 from daemon.rpc import NodeNotRunning, NodeSilent
@@ -103,4 +104,4 @@ def _print(entry: LogEntry, as_json: bool) -> None:
     if as_json:
         click.echo(render_json(entry))
     else:
-        click.echo(render_pretty(entry, colours=True))
+        echo(render_pretty(entry, colours=True))

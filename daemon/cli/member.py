@@ -43,7 +43,7 @@ def _render_list(members: list[dict[str, Any]]) -> str:
         ]
         for each in members
     ]
-    return table(["", "name", "kind", "role", "id"], rows)
+    return table(["", "name", "kind", "role", "id"], rows, ids=["id"])
 
 
 def _render(found: dict[str, Any]) -> str:

@@ -35,9 +35,9 @@ def show(value: Any, render: Callable[[Any], str], *, as_json: bool) -> None:
         echo(text)
 
 
-def echo(text: str = "") -> None:
+def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:
     """Print a line for people."""
-    click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
+    click.echo(text, err=err, nl=nl, color=False if os.environ.get("NO_COLOR") else None)
 
 
 def paint(text: str, style: str) -> str:
@@ -56,22 +56,27 @@ def table(
     *,
     empty: str = "none",
     whole: Collection[str] = (),
+    ids: Collection[str] = (),
 ) -> str:
     """Return a table as wide as the terminal allows; the widest column gives way first.
 
-    Columns in `whole` are never cut: people copy from them. Off a terminal nothing is.
+    Columns in `whole` are never cut: people copy from them. Those in `ids` are shown whole or with
+    the digits that commands take for the whole, and before others lose anything. Off a terminal
+    nothing is cut.
     """
     cells = [[str(cell) for cell in row] for row in rows]
     if not cells:
         return paint(empty, FAINT)
     widths = [max(_width(row[index]) for row in [headers, *cells]) for index in range(len(headers))]
     if sys.stdout.isatty():
-        gaps = 2 * (len(widths) - 1)
-        _narrow(
-            widths,
-            shutil.get_terminal_size().columns - gaps,
-            [index for index, header in enumerate(headers) if header not in whole],
-        )
+        available = shutil.get_terminal_size().columns - 2 * (len(widths) - 1)
+        for index, header in enumerate(headers):
+            if header in ids and sum(widths) > available:
+                widths[index] = max(ID_LENGTH, len(header))
+                cells = [[*row[:index], short_id(row[index]), *row[index + 1 :]] for row in cells]
+        fixed = {*whole, *ids}
+        flexible = [index for index, header in enumerate(headers) if header not in fixed]
+        _narrow(widths, available, flexible)
     lines = [[paint(_fit(head, width), FAINT) for head, width in zip(headers, widths, strict=True)]]
     lines += [[_fit(cell, width) for cell, width in zip(row, widths, strict=True)] for row in cells]
     return "\n".join("  ".join(line).rstrip() for line in lines)

@@ -241,7 +241,7 @@ def _render_list(found: list[dict[str, Any]]) -> str:
         for each in found
     ]
     headers = ["record", "subject", "custodian", "type", "labels", "size", "written", "title"]
-    return table(headers, rows, whole=["record"])
+    return table(headers, rows, ids=["record"])
 
 
 def _render_record(found: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ founder's configuration, until the nodes have told each other.
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from itertools import pairwise
 
 from daemon.config import load_config
 from daemon.errors import DaemonError, Exit
@@ -12,11 +13,12 @@ from daemon.joining.member_card import Card
 from daemon.joining.setup import save_genesis
 from daemon.storage.files import disk_errors, write_file
 from daemon.storage.home import Home
+from protocol.codec import decode, encode
+from protocol.errors import ProtocolError
 from protocol.genesis import (
     PROTOCOL_VERSION,
     Authority,
     Genesis,
-    InvalidGenesis,
     Profile,
     validate_genesis,
 )
@@ -43,6 +45,9 @@ def make_genesis(
 ) -> Genesis:
     """Return the genesis in which the members named in `authorities` vote."""
     by_id = sorted(cards, key=lambda card: card.member.id)
+    for one, next_one in pairwise(by_id):
+        if one.member.id == next_one.member.id:
+            raise CannotFound(f"the card of {one.member.name} is there twice")
     unknown = set(authorities) - {card.member.name for card in cards}
     if unknown:
         raise CannotFound(f"no card is that of {', '.join(sorted(unknown))}")
@@ -61,8 +66,9 @@ def make_genesis(
         ),
     )
     try:
+        decode(encode(genesis), Genesis)  # Constructors check no limits.
         validate_genesis(genesis)
-    except InvalidGenesis as error:
+    except ProtocolError as error:
         raise CannotFound(str(error)) from error
     return genesis
 
@@ -70,6 +76,11 @@ def make_genesis(
 def settle(home: Home, genesis: Genesis, cards: Iterable[Card]) -> None:
     """Make the node in `home` a founder: it gets the genesis and the others' addresses."""
     config = load_config(home.config, environment={}).config
+    if home.genesis.exists():
+        raise CannotFound(
+            f"the node in {home.path} belongs to a network already",
+            "See which: placet genesis show",
+        )
     if config.node.name not in {member.name for member in genesis.members}:
         raise CannotFound(f"{config.node.name} is not in this genesis")
     others = [card for card in cards if card.member.name != config.node.name]

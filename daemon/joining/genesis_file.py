@@ -12,7 +12,10 @@ class NoNetwork(DaemonError):
     """The home belongs to no network yet."""
 
     code = "no-network"
-    next_step = "Get a ticket from an authority of a network, then run: placet join TICKET"
+    next_step = (
+        "Get a ticket from an authority of a network, then run `placet join TICKET`;"
+        " a founder runs `placet genesis use FILE CARDS`."
+    )
 
 
 class GenesisDamaged(DaemonError):

@@ -7,7 +7,7 @@ home is a mistake.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from daemon.config import Config, load_config, render_config
+from daemon.config import Config, read_config, render_config
 from daemon.errors import DaemonError
 from daemon.joining.member_card import Card, render_card
 from daemon.keys.keystore import NodeKeys, load_keys, new_node_keys, save_keys
@@ -42,14 +42,12 @@ def create_home(home: Home, plan: Plan, passphrase: str | None) -> Card:
     """Make the home of a new node; without a passphrase its keys are not locked."""
     if home.config.exists() or home.node_keys.exists():
         raise HomeExists(f"there is a node in {home.path} already")
+    text = _render(plan)
+    # Before anything is made: what was asked for may be impossible.
+    config = read_config(text, home.config, environment={}).config
     home.prepare()
     with disk_errors("the configuration"):
-        write_file(home.config, _render(plan).encode(), replace=False)
-    try:
-        config = load_config(home.config, environment={}).config
-    except DaemonError:
-        home.config.unlink()  # What was asked for cannot be; leave nothing behind.
-        raise
+        write_file(home.config, text.encode(), replace=False)
     keys = new_node_keys()
     save_keys(home.node_keys, keys, passphrase)
     return _write_card(home, config, keys)

@@ -22,6 +22,7 @@ OVERWRITE_SIZE = 1024 * 1024
 """Bytes that are written at once when a file is overwritten."""
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NOT_THERE = {errno.ENOENT, errno.ENOTDIR}
 NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -123,6 +124,8 @@ def _explain(what: str, error: OSError) -> DaemonError:
     reason = error.strerror or type(error).__name__
     if error.errno in NO_ROOM:
         return DiskFull(f"There is no room left on the disk for {what}.")
+    if error.errno in NOT_THERE:
+        return DiskFailed(f"There is no such folder or file for {what}.", "Check the path.")
     if error.errno in NOT_ALLOWED:
         return DiskForbidden(f"We may not write or read {what}: {reason}.")
     return DiskFailed(f"The disk failed on {what}: {reason}.")

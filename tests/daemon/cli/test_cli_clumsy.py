@@ -1,5 +1,6 @@
 """What people do wrong at a keyboard, and what they should not have to do."""
 
+import click
 import pytest
 
 from daemon.storage.home import Home
@@ -71,3 +72,44 @@ def test_what_others_wrote_does_not_steer_the_terminal(home: Home, screen: Scree
             assert screen.run(command) == 0
             assert "a\ufffd[2Jb\ufffdc\ufffdd" in screen.out
             assert "\x9b" not in screen.out
+
+
+@pytest.mark.parametrize("wrong", ["--listen nowhere", "--announce /ip4/1.2.3.4"])
+def test_a_home_that_cannot_be_leaves_nothing_behind(
+    home: Home, screen: Screen, wrong: str
+) -> None:
+    new = home.path / "new"
+    command = f"init --home {new} --name clinic --kind clinic --no-passphrase {wrong}"
+    assert screen.error(command)["exit_code"] == 5
+    assert not new.exists()
+
+
+def test_a_founder_hears_at_once_of_names_cards_and_folders_that_cannot_be(
+    home: Home, screen: Screen
+) -> None:
+    cards = []
+    for name in ("one", "two", "three"):
+        at = f"--home {home.path}/{name} --listen /ip4/127.0.0.1/tcp/4001"
+        assert screen.run(f"init {at} --name {name} --kind clinic --no-passphrase") == 0
+        cards.append(f"{home.path}/{name}/member-card")
+    create = f"genesis create {' '.join(cards)} --out {home.path}/genesis"
+    assert screen.run(f"{create} --name Town") == 2
+    assert "small letters" in screen.err
+    assert screen.error(f"{create} --name town {cards[0]}")["cause"].endswith("is there twice")
+    assert "no such folder" in screen.error(f"{create}/none/file --name town")["cause"]
+    assert screen.run(f"{create} --name town") == 0
+    assert "four or more authorities" in screen.out
+    use = f"genesis use {home.path}/genesis {' '.join(cards)} --home {home.path}/one --yes"
+    assert screen.run(use) == 0
+    assert "belongs to a network already" in screen.error(use)["cause"]
+
+
+def test_no_colour_is_asked_for(
+    home: Home, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(click.utils, "should_strip_ansi", lambda _, color=None: color is False)
+    assert screen.run("status") == 3
+    assert "\x1b[" in screen.err
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert screen.run("status") == 3
+    assert "\x1b[" not in screen.err

@@ -53,6 +53,20 @@ def test_what_people_copy_is_never_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "y" * 7 + "…" in shown
 
 
+def test_ids_lose_what_nobody_has_to_type_before_anything_else_is_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cells = [["0123456789abcdef", "y" * 20]]
+    terminal(monkeypatch, 38)
+    assert click.unstyle(table(["id", "b"], cells, ids=["id"])).splitlines()[1] == "  ".join(
+        cells[0]
+    )
+    terminal(monkeypatch, 30)
+    assert click.unstyle(table(["id", "b"], cells, ids=["id"])).splitlines()[1] == (
+        "01234567  " + "y" * 20
+    )
+
+
 def test_off_a_terminal_nothing_is_cut() -> None:
     assert "x" * 500 in table(["a"], [["x" * 500]])
 
