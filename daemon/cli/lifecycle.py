@@ -1,5 +1,6 @@
 """`placet start`, `stop` and `restart`: the node in the background."""
 
+import os
 import time
 from pathlib import Path
 
@@ -76,8 +77,12 @@ def stop(seconds_max: float, kill: bool, yes: bool, home: Home, as_json: bool) -
 @passphrase_option
 @common_options
 def restart(seconds_max: float, passphrase_file: Path | None, home: Home, as_json: bool) -> None:
-    """Stop the node if it runs, and start it again."""
-    passphrase = node_passphrase(home, passphrase_file)  # Asked for before anything stops.
+    """Stop the node if it runs, and start it again.
+
+    What would keep it from starting, such as a mistyped setting or passphrase, leaves it running.
+    """
+    passphrase = node_passphrase(home, passphrase_file)
+    _check_can_start(home, passphrase)
     stop_daemon(home, seconds_max=seconds_max)
     started = start_daemon(home, passphrase)
     show(
@@ -92,6 +97,15 @@ def start_node(home: Home, passphrase_file: Path | None) -> Started:
     if (pid := home.running_pid()) is not None:
         return Started(pid, 0.0, was_running=True)
     return start_daemon(home, node_passphrase(home, passphrase_file))
+
+
+def _check_can_start(home: Home, passphrase: str | None) -> None:
+    """Raise what a start would end with on this configuration and these keys."""
+    from daemon.config import load_config
+    from daemon.joining.setup import load_node_keys
+
+    load_config(home.config, environment=os.environ)
+    load_node_keys(home, passphrase)
 
 
 def node_passphrase(home: Home, file: Path | None) -> str | None:

@@ -1,5 +1,7 @@
 """What people do wrong at a keyboard, and what they should not have to do."""
 
+from pathlib import Path
+
 import click
 import pytest
 
@@ -113,3 +115,25 @@ def test_no_colour_is_asked_for(
     monkeypatch.setenv("NO_COLOR", "1")
     assert screen.run("status") == 3
     assert "\x1b[" not in screen.err
+
+
+@pytest.mark.parametrize(
+    ("typo", "passphrase", "exit_code"), [("[log]\nlevle = 1\n", "right", 5), ("", "wrong", 6)]
+)
+def test_a_restart_that_could_not_start_again_stops_nothing(
+    tmp_path: Path,
+    screen: Screen,
+    monkeypatch: pytest.MonkeyPatch,
+    typo: str,
+    passphrase: str,
+    exit_code: int,
+) -> None:
+    home = Home(tmp_path / "new")
+    monkeypatch.setenv("PLACET_PASSPHRASE", "right")
+    assert screen.run(f"init --home {home.path} --name clinic --kind clinic") == 0
+    home.config.write_text(home.config.read_text() + typo)
+    monkeypatch.setenv("PLACET_PASSPHRASE", passphrase)
+    with home.locked():
+        before = home.running_pid()
+        assert screen.error(f"restart --home {home.path}")["exit_code"] == exit_code
+        assert home.running_pid() == before is not None
