@@ -26,6 +26,7 @@ from daemon.joining.sponsor import Sponsor
 from daemon.joining.ticket import parse_ticket
 from daemon.keys.keystore import NodeKeys
 from daemon.librarian.librarian import Librarian
+from daemon.librarian.limits import RecordLimits
 from daemon.logs.logs import Logs, get_logger
 from daemon.node import Node, open_disk
 from daemon.rpc import Json
@@ -56,7 +57,10 @@ async def run_home(*, home: Home, config: Config, keys: NodeKeys, logs: Logs) ->
             put_peer_record(disk.store, record)
         node = Node(config=config, genesis=genesis, keys=keys, disk=disk)
         node.found_addresses.update(known_addresses(home, config))
-        librarian = await trio.to_thread.run_sync(Librarian, node, node.driver.receipts)
+        limits = RecordLimits(
+            size_max=config.limits.record_size_max, transfers_max=config.limits.transfers_max
+        )
+        librarian = await trio.to_thread.run_sync(Librarian, node, node.driver.receipts, limits)
         _offer_services(node, librarian)
         stop = trio.Event()
         running = Running(node, librarian, started_at)

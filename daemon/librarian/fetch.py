@@ -28,6 +28,7 @@ from daemon.librarian.fetch_errors import (
     DisclosureNotFinal,
 )
 from daemon.librarian.finality import find_event, wait_final
+from daemon.librarian.limits import RecordLimits
 from daemon.librarian.node import LibrarianNode
 from daemon.receipts import Receipts
 from daemon.storage.tables import RecordEntry, put_record
@@ -104,6 +105,7 @@ class Target:
     folder: Path
     keep: bool
     report: Report | None
+    limits: RecordLimits
 
 
 class RecordFetch:
@@ -196,6 +198,7 @@ class RecordFetch:
             return
         download = self._downloads.get(record)
         if download is None:
+            self._target.limits.check_size(opening.manifest.content.length)
             vault = self._node.vault if self._target.keep else None
             download = await trio.to_thread.run_sync(Download, opening, self._target.folder, vault)
             self._downloads[record] = download

@@ -20,6 +20,7 @@ from daemon.librarian.custodian import RECORD_PROTOCOL, RecordCustodian
 from daemon.librarian.delivery import CONSENT_PROTOCOL, ConsentDelivery
 from daemon.librarian.disclosures import Disclosures
 from daemon.librarian.fetch_errors import BROKEN, CustodianUnreachable
+from daemon.librarian.limits import RecordLimits
 from daemon.librarian.node import LibrarianNode
 from daemon.librarian.patient_audit import PatientAudit, patient_audit
 from daemon.librarian.releases import Releases
@@ -66,16 +67,19 @@ class Erasure:
 class Librarian:
     """All that one member does with records and consents."""
 
-    def __init__(self, node: LibrarianNode, receipts: Receipts) -> None:
+    def __init__(
+        self, node: LibrarianNode, receipts: Receipts, limits: RecordLimits | None = None
+    ) -> None:
         """Open the folders next to the vault. Blocks; raises `DaemonError`."""
+        self.limits = limits or RecordLimits()
         verifier = Verifier()
         self._node = node
         self._releases = Releases(node.home.path / "releases")
         self._audits = Audits(node.home.path / "audit", node.vault)
         self._batches = RecordBatches(node)
         self.consents = Consents(node)
-        self.shelf = RecordShelf(node, self._batches)
-        self.requester = RecordRequester(node, receipts)
+        self.shelf = RecordShelf(node, self._batches, self.limits)
+        self.requester = RecordRequester(node, receipts, self.limits)
         self.delivery = ConsentDelivery(node, self.consents, self._audits, verifier)
         self.custodian = RecordCustodian(
             node,

@@ -9,6 +9,7 @@ import trio
 from daemon.librarian.downloads import Fetched
 from daemon.librarian.fetch import RecordFetch, Report, Target
 from daemon.librarian.fetch_errors import NoSuchFolder, OwnRecords
+from daemon.librarian.limits import RecordLimits
 from daemon.librarian.node import LibrarianNode
 from daemon.receipts import Receipts
 from protocol.envelope import ENVELOPES_MAX
@@ -49,8 +50,9 @@ class Delivered:
 class RecordRequester:
     """Gets records from custodians."""
 
-    def __init__(self, node: LibrarianNode, receipts: Receipts) -> None:
+    def __init__(self, node: LibrarianNode, receipts: Receipts, limits: RecordLimits) -> None:
         self._node = node
+        self._limits = limits
         self._receipts = receipts
 
     async def fetch(
@@ -64,7 +66,11 @@ class RecordRequester:
             raise NoSuchFolder(f"There is no folder {folder}.")
         if order.custodian == self._node.me:
             raise OwnRecords("We are the custodian of these records ourselves.")
-        target = Target(order.custodian, folder, keep, report)
+        target = Target(order.custodian, folder, keep, report, self._limits)
+        with self._limits.fetching():
+            return await self._fetch(order, target)
+
+    async def _fetch(self, order: Order, target: Target) -> list[Delivered]:
         waiting = _parts(order.records) or [()]
         delivered: list[Delivered] = []
         while waiting and len(delivered) < REQUESTS_MAX:

@@ -20,6 +20,7 @@ import trio
 from daemon.errors import DaemonError
 from daemon.librarian.batches import RecordBatches
 from daemon.librarian.downloads import file_name
+from daemon.librarian.limits import RecordLimits
 from daemon.librarian.node import LibrarianNode
 from daemon.receipts import Receipt
 from daemon.storage.files import create_file, disk_errors, sync_file
@@ -73,9 +74,10 @@ class Added:
 class RecordShelf:
     """The records in the vault."""
 
-    def __init__(self, node: LibrarianNode, batches: RecordBatches) -> None:
+    def __init__(self, node: LibrarianNode, batches: RecordBatches, limits: RecordLimits) -> None:
         self._node = node
         self._batches = batches
+        self._limits = limits
 
     async def add(
         self, path: Path, new: NewRecord, *, seconds: float, report: ReportSealed | None = None
@@ -146,6 +148,7 @@ class RecordShelf:
     def _seal(self, path: Path, description: Description, report: ReportSealed | None) -> Manifest:
         with _open_source(path) as file:
             length = os.fstat(file.fileno()).st_size
+            self._limits.check_size(length)
             told = None if report is None else partial(_tell, report, length)
             manifest = self._node.vault.add(file, description, told)
         self._index(manifest)

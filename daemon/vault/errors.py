@@ -83,7 +83,7 @@ class InvalidDescription(DaemonError):
 
 
 class RecordTooLong(DaemonError):
-    """The record is longer than the protocol allows."""
+    """The record is longer than the protocol, or this node, allows."""
 
     code = "record-too-long"
     exit_code = Exit.USAGE
