@@ -97,13 +97,13 @@ class LimitsSection(Section, frozen=True):
     """Upper bounds that depend on the machine; those of the protocol cannot be configured."""
 
     connections_max: Count = 256
-    """Connections with other nodes."""
+    """Connected members beyond which only authorities find room."""
     control_connections_max: Count = 32
     """Local commands and programs at once."""
     record_size_max: Annotated[int, msgspec.Meta(ge=0, le=2**40)] = 4 * 1024**3
     """Bytes of the largest record that is added or fetched."""
     transfers_max: Count = 8
-    """Records that are sent or fetched at once."""
+    """Orders of records that are fetched at once."""
 
 
 class Config(Section, frozen=True):

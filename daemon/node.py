@@ -33,7 +33,7 @@ from daemon.storage.store import ChainStore
 from daemon.storage.tables import peer_records
 from daemon.storage.vote_log import VoteLog, VoteLogCorrupt, VoteLogFailed
 from daemon.storage.voting_memory import VoteLogMissing, open_vote_log
-from daemon.transport import Stream, Transport, Unreachable
+from daemon.transport import Stream, Transport, TransportLimits, Unreachable
 from daemon.vault.vault import Vault
 from protocol.blocks import genesis_block
 from protocol.consensus import LogRecord
@@ -119,6 +119,10 @@ class Node:
             listen=config.network.listen,
             admit=self._is_welcome,
             open_protocols=frozenset({JOIN_PROTOCOL}),
+            limits=TransportLimits(
+                members_max=config.limits.connections_max,
+                vital=frozenset(authority.member for authority in genesis.authorities),
+            ),
         )
         self.swarm = Swarm(self.transport, me=self.me, wanted=self.wanted)
         self.driver = Driver(

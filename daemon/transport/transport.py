@@ -53,6 +53,9 @@ class TransportLimits:
 
     member: YamuxLimits = MEMBER_LIMITS
     stranger: YamuxLimits = STRANGER_LIMITS
+    members_max: int = 256
+    """Connected members beyond which no other that dials us finds room, unless it is vital."""
+    vital: Container[MemberId] = frozenset()
     strangers_max: int = 64
     handshakes_max: int = 128
 
@@ -215,6 +218,7 @@ class Transport:
             with self._handshakes.place(host):
                 connection = await accept(socket, self._handshake, self._limits.stranger)
             if self._admit(connection.member):
+                self._require_room(connection.member)
                 connection.yamux.raise_limits(self._limits.member)
             elif not self._strangers.admits(host):
                 raise LimitExceeded("too many strangers connect from one address")
@@ -223,6 +227,12 @@ class Transport:
             if connection.member in self._dials and connection.member < self.me:
                 self._dials[connection.member].scope.cancel()
             await self._carry(connection)
+
+    def _require_room(self, member: MemberId) -> None:
+        """Raise `LimitExceeded` if too many others are connected."""
+        others = self._table.members() - {member}
+        if len(others) >= self._limits.members_max and member not in self._limits.vital:
+            raise LimitExceeded(f"{len(others)} members are connected already")
 
     def _register(self, connection: Connection, nursery: trio.Nursery) -> None:
         """Take in a connection, which the caller has carried from here on."""

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import structlog
@@ -14,6 +15,7 @@ from daemon.transport import (
     Stream,
     StreamClosed,
     Transport,
+    TransportLimits,
     Unreachable,
 )
 from daemon.transport.frames import FRAME_SIZE_MAX
@@ -37,7 +39,7 @@ async def echo(stream: Stream) -> None:
 
 @asynccontextmanager
 async def running(
-    number: int, admit: Callable[[MemberId], bool] = lambda _: True
+    number: int, admit: Callable[[MemberId], bool] = lambda _: True, **options: Any
 ) -> AsyncIterator[Transport]:
     transport = Transport(
         seed=bytes([number]) * 32,
@@ -45,6 +47,7 @@ async def running(
         admit=admit,
         handlers={ECHO: echo, OPEN: echo},
         open_protocols=frozenset({OPEN}),
+        **options,
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(transport.run)
@@ -74,6 +77,21 @@ async def test_members_talk_both_ways_over_one_connection() -> None:
         await ask(two, one.me)
         assert one.connected() == {two.me}
         assert one.address_of(two.me) == two.addresses[0]
+
+
+async def test_one_member_more_finds_no_room_unless_it_is_vital() -> None:
+    async with running(2) as two, running(3) as three, running(4) as four:
+        limits = TransportLimits(members_max=1, vital=frozenset({four.me}))
+        async with running(1, limits=limits) as one:
+            await two.connect(one.me, one.addresses)
+            await until(lambda: one.connected() == {two.me})
+            await three.connect(one.me, one.addresses)
+            await until(lambda: one.me not in three.connected())
+            assert one.connected() == {two.me}
+
+            await four.connect(one.me, one.addresses)
+            await ask(four, one.me)
+            await ask(two, one.me)
 
 
 async def test_frames_of_every_size_pass_and_many_at_once() -> None:
