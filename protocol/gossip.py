@@ -13,6 +13,7 @@ the caller refuses altogether is not told of here: a false copy must not keep a 
 that one is still missed, and the next who announced it is asked.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -128,7 +129,7 @@ class Gossip:
     topic: Topic
     _eager: dict[MemberId, None] = field(default_factory=dict)
     _lazy: dict[MemberId, None] = field(default_factory=dict)
-    _known: dict[GossipId, None] = field(default_factory=dict)
+    _known: OrderedDict[GossipId, None] = field(default_factory=OrderedDict)
     _contents: dict[GossipId, bytes] = field(default_factory=dict)
     _content_bytes: int = 0
     _announcements: dict[MemberId, dict[GossipId, None]] = field(default_factory=dict)
@@ -290,7 +291,7 @@ class Gossip:
     def _know(self, identifier: GossipId) -> None:
         self._known[identifier] = None
         if len(self._known) > KNOWN_IDS_MAX:
-            del self._known[next(iter(self._known))]
+            self._known.popitem(last=False)
 
     def _remember(self, identifier: GossipId, content: bytes) -> None:
         self._know(identifier)

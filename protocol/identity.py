@@ -6,6 +6,7 @@ signatures: RFC 8032 leaves edge cases open, and two libraries that differ in on
 split the chain.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import blake2b
 
@@ -69,8 +70,11 @@ class Verifier:
 
     def __init__(self, is_valid: IsValid = is_valid_signature) -> None:
         self._is_valid = is_valid
-        self._verified: dict[bytes, None] = {}
-        """Hashes of key, signature and message: messages may be large."""
+        self._verified: OrderedDict[bytes, None] = OrderedDict()
+        """Hashes of key, signature and message: messages may be large.
+
+        A full `dict` would look for its oldest entry behind all that were removed.
+        """
 
     def is_valid(self, key: PublicKey, message: bytes, signature: Signature) -> bool:
         if _name(key, message, signature) in self._verified:
@@ -83,7 +87,7 @@ class Verifier:
     def remember(self, key: PublicKey, message: bytes, signature: Signature) -> None:
         """Take in a signature that was found good elsewhere."""
         if len(self._verified) >= VERIFIED_SIGNATURES_MAX:
-            del self._verified[next(iter(self._verified))]
+            self._verified.popitem(last=False)
         self._verified[_name(key, message, signature)] = None
 
 
