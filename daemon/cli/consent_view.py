@@ -41,7 +41,7 @@ def render_list(found: list[dict[str, Any]]) -> str:
             _recipients(each),
             " ".join(each["scope"]["purposes"]),
             _records(each["scope"]["records"]),
-            moment(each["valid_until"]),
+            moment(each["valid_until"]).removesuffix(" 00:00"),
         ]
         for each in found
     ]

@@ -73,7 +73,11 @@ def join(
         _make_home(home, name, kind, listen, passphrase)
     _write_ticket(home, ticket)
     start_daemon(home, passphrase)
-    status = _follow(home, quiet=as_json)
+    try:
+        status = _follow(home, quiet=as_json)
+    except KeyboardInterrupt:
+        echo("The node goes on joining; see `placet status`, or end it: `placet stop`.", err=True)
+        raise
     show(status, _render_joined, as_json=as_json)
 
 
