@@ -93,6 +93,7 @@ def run(folder: Path, *, kills: int) -> None:
         assert len(reaper.logs) == reaper.kills >= kills
 
 
+@pytest.mark.timeout(300)
 def test_fifty_kills_lose_no_acknowledged_event_and_no_vote(tmp_path: Path) -> None:
     run(tmp_path, kills=KILLS)
 
