@@ -5,11 +5,14 @@ what was committed to; until then it is a hidden file that goes when the downloa
 here blocks.
 """
 
+import fcntl
 import mimetypes
+import os
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from daemon.errors import DaemonError, Exit
 from daemon.librarian.streams import FILE_BUFFER_SIZE
 from daemon.storage.files import create_file, disk_errors, sync_file, sync_folder
 from daemon.vault.arrival import Arrival
@@ -19,6 +22,14 @@ from protocol.container import CHUNK_SIZE, Opener
 from protocol.envelope import Opening
 from protocol.errors import InvalidRecord
 from protocol.record import Manifest, RecordId
+
+
+class FetchUnderWay(DaemonError):
+    """Another fetch is writing the same record into the same folder."""
+
+    code = "fetch-under-way"
+    exit_code = Exit.TRY_AGAIN
+    next_step = "Wait for it, or choose another folder with --out."
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +51,9 @@ class Download:
         self._draft = folder / f".{opening.manifest.id.hex()}.part"
         self._stack = ExitStack()
         with disk_errors("the fetched record"):
-            self._draft.unlink(missing_ok=True)
+            _remove_leftover(self._draft)
             self._file = create_file(self._draft, buffer_size=FILE_BUFFER_SIZE)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._arrival = None if vault is None else self._arrive(vault)
 
     @property
@@ -103,6 +115,21 @@ class Download:
         with suppress(RecordExists):
             return self._stack.enter_context(vault.receive(self.opening))
         return None
+
+
+def _remove_leftover(draft: Path) -> None:
+    """Remove what a crash has left; raises `FetchUnderWay` if somebody still writes it."""
+    try:
+        descriptor = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise FetchUnderWay("This record is being fetched into this folder already.") from error
+    finally:
+        os.close(descriptor)
+    draft.unlink()
 
 
 def file_name(manifest: Manifest) -> str:

@@ -7,7 +7,7 @@ from typing import BinaryIO
 import msgspec
 import pytest
 
-from daemon.librarian.downloads import Download, file_name
+from daemon.librarian.downloads import Download, FetchUnderWay, file_name
 from daemon.storage.files import DiskFull
 from protocol.container import CHUNK_SIZE, Sealer
 from protocol.envelope import Opening
@@ -63,6 +63,16 @@ def test_what_an_earlier_download_left_does_not_matter(tmp_path: Path) -> None:
     again.write(0, chunks)
     assert again.finish().path.read_bytes() == b"".join(PIECES)
     again.close()
+
+
+def test_two_downloads_of_one_record_into_one_folder_do_not_harm_each_other(tmp_path: Path) -> None:
+    opening, chunks = sealed()
+    first = Download(opening, tmp_path, None)
+    with pytest.raises(FetchUnderWay):
+        Download(opening, tmp_path, None)
+    first.write(0, chunks)
+    assert first.finish().path.read_bytes() == b"".join(PIECES)
+    first.close()
 
 
 async def test_a_full_disk_is_said_and_leaves_nothing(
