@@ -156,6 +156,13 @@ class Daemon:
     def wait_until_ready(self) -> None:
         wait_until(self.is_ready, f"{self.name} answers", READY_SECONDS_MAX)
 
+    def wait_until_healthy(self) -> None:
+        try:
+            wait_until(lambda: self.status()["healthy"], f"{self.name} is healthy")
+        except AssertionError as error:
+            facts = (self.problems(), self.call("peers.list"), self.log()[-20:])
+            raise AssertionError(f"{error}: {facts}") from error
+
     def is_ready(self) -> bool:
         """Say whether the process that we started answers; fail if it has ended."""
         assert self.process is not None
@@ -265,7 +272,7 @@ class Net:
 
     def wait_until_healthy(self) -> None:
         for daemon in self.running:
-            wait_until(lambda: daemon.status()["healthy"], f"{daemon.name} is healthy")  # noqa: B023
+            daemon.wait_until_healthy()
 
     def wait_for_height(self, height: int, *, seconds_max: float = WAIT_SECONDS_MAX) -> None:
         """Wait until all running nodes have at least that block."""
