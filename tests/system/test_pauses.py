@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.nets import Net, placet, running_net, wait_until
+from tests.system.nets import Daemon, Net, placet, running_net, wait_until
 from tests.system.remains import check_chains, check_votes
 from tests.system.traffic import Traffic
 
@@ -47,9 +47,15 @@ def test_the_chain_goes_on_while_one_authority_stands_still_for_ten_seconds(net:
     check_votes(net, check_chains(net, traffic.acknowledged))
 
 
+def all_are_reached(reporter: Daemon) -> bool:
+    authorities = reporter.status()["authorities"]
+    return all(each["reachable"] or each["is_me"] for each in authorities)
+
+
 def test_without_two_authorities_events_wait_and_status_says_for_whom(net: Net) -> None:
     reporter, helper, *sleepers = (net[name] for name in net.authorities)
     first = reporter.submit(net.new_consent(helper.name))
+    wait_until(lambda: all_are_reached(reporter), "the reporter has seen everybody")
     for sleeper in sleepers:
         sleeper.pause()
     with ThreadPoolExecutor(1) as pool:
