@@ -1,5 +1,6 @@
 """Four authorities and two members agree, through restarts, crashes and power cuts."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from tests.system.remains import check_chains, check_votes
 from tests.system.traffic import Traffic
 
 pytestmark = pytest.mark.system
+
+SPREAD_SECONDS = 2
+"""After that even those addresses have come to all that had to be asked for."""
 
 
 @pytest.fixture
@@ -85,6 +89,7 @@ def test_a_member_that_was_off_catches_up(tmp_path: Path) -> None:
 def test_nodes_find_each_other_again_without_any_configured_address(net: Net) -> None:
     net.first.submit(net.new_consent("lakeside"))
     net.settle()
+    time.sleep(SPREAD_SECONDS)
     net.stop()
     for daemon in net.daemons.values():
         text = daemon.home.config.read_text()
