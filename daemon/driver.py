@@ -48,7 +48,6 @@ from protocol.effects import (
     TimerFired,
 )
 from protocol.errors import DecodeError, ProtocolError
-from protocol.events import event_id
 from protocol.genesis import faulty_max
 from protocol.identity import MemberId, short
 from protocol.messages import PeerMessage, Proposal
@@ -230,12 +229,7 @@ class Driver:
             finalization.changes,
             finalization.digest.encode(),
         )
-        events = [
-            (event_id(signed.event, self.core.network), block.header.height)
-            for block in finalization.blocks
-            for signed in block.events
-        ]
-        self.receipts.stored(finalization.blocks, events)
+        self.receipts.stored(finalization.blocks, finalization.event_heights.items())
         self._report(effect)
         await self._prune_vote_log(effect.certificate.view)
         return (BlocksStored(finalization.blocks[-1].header.height),)

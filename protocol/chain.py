@@ -77,7 +77,8 @@ class Finalization:
     """What the driver stores, all at once: consecutive blocks and all that they changed."""
 
     blocks: tuple[Block, ...]
-    event_ids: frozenset[EventId]
+    event_heights: dict[EventId, int]
+    """In which block each event stands."""
     changes: Changes
     digest: StateDigest
 
@@ -213,17 +214,17 @@ class Chain:
         for block in finalized:
             self._execute_once(block)
         changes: Changes = {}
-        ids: set[EventId] = set()
+        heights: dict[EventId, int] = {}
         for block in finalized:
             assert block.header.parent == self.head_hash, "finalized blocks are consecutive"
             executed = self._executed[block_hash(block.header)]
             changes.update(executed.state.changes)
-            ids |= executed.event_ids
+            heights |= dict.fromkeys(executed.event_ids, block.header.height)
             self.head, self.head_hash = block, executed.hash
         self._drop_other_branches()
-        self.mempool.remove(ids)
+        self.mempool.remove(heights)
         digest = self._executed[self.head_hash].digest
-        self._finalizations.append(Finalization(finalized, frozenset(ids), changes, digest))
+        self._finalizations.append(Finalization(finalized, heights, changes, digest))
 
     def take_finalization(self) -> Finalization:
         """Return the oldest finalization that the driver was not told of yet."""

@@ -121,7 +121,7 @@ class Intake:
         refusals = self._mempool.prune(
             self._chain.state, self._context(now), self._verifier, finalization.changes.keys()
         )
-        self.submissions.settle(finalization.event_ids)
+        self.submissions.settle(finalization.event_heights)
         yield from self._refuse(refusals)
 
     def expire(self, now: Instant) -> Iterator[Effect]:

@@ -97,7 +97,7 @@ class SlowHost(CoreHost):
                 case SendMessage(message=Proposal(block=block)):
                     cost += self._once(block, BUILD)
                 case StoreBlocks(finalization):
-                    cost += STORE + LOOK * len(finalization.event_ids)
+                    cost += STORE + LOOK * len(finalization.event_heights)
         return cost
 
     def _once(self, block: Block, each: int) -> int:
@@ -169,7 +169,7 @@ class Load:
 
     def _note(self, host: CoreHost, effect: Any) -> None:
         if isinstance(effect, StoreBlocks):
-            own = host.submitted.keys() & effect.finalization.event_ids
+            own = host.submitted.keys() & effect.finalization.event_heights.keys()
             self.latencies += [host.network.now - self._submitted[each] for each in own]
 
 

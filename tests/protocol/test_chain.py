@@ -243,7 +243,7 @@ def test_finalizing_hands_out_all_that_is_to_be_stored(example: ExampleChain) ->
     finalization = example.finalize(first, second)
 
     assert finalization.blocks == (first, second)
-    assert finalization.event_ids == {id_of(NETWORK, event(1)), id_of(NETWORK, CONSENT)}
+    assert finalization.event_heights.keys() == {id_of(NETWORK, event(1)), id_of(NETWORK, CONSENT)}
     assert finalization.digest.root == second.header.state_digest
     assert CONSENT_KEY in finalization.changes
     assert example.chain.head == second
