@@ -178,6 +178,22 @@ def test_a_changed_byte_in_the_store_is_found_and_the_chain_fetched_anew(shared_
     shared_net.wait_until_healthy()
 
 
+def test_an_authority_that_fetched_its_chain_anew_votes_again(shared_net: Net) -> None:
+    authority, absent = (shared_net[name] for name in shared_net.authorities[1:3])
+    for _ in range(3):
+        authority.submit(shared_net.new_consent("city-lab"))
+    height = shared_net.settle()
+    assert authority.stop() == 0
+    authority.home.chain.rename(authority.home.path / "chain.damaged")
+    authority.start()
+    shared_net.wait_for_height(height)
+    assert absent.stop() == 0
+    receipt = authority.submit(shared_net.new_consent("city-lab"))  # It takes all three.
+    absent.start()
+    assert receipt["height"] == height + 1
+    shared_net.wait_until_healthy()
+
+
 def test_an_authority_with_a_damaged_vote_log_observes_and_says_so(shared_net: Net) -> None:
     authority = shared_net[shared_net.authorities[1]]
     authority.submit(shared_net.new_consent("city-lab"))

@@ -129,6 +129,42 @@ def test_a_record_that_does_not_fit_on_the_disk_leaves_nothing(tmp_path: Path) -
         assert small.status()["healthy"]
 
 
+def listed(patient: Patient) -> list[list[dict[str, object]]]:
+    """Return what the custodian knows of records and consents."""
+    kinds = ("record", "consent")
+    return [patient.do(patient.hospital, kind, "list", "--json").json for kind in kinds]
+
+
+def test_a_custodian_that_fetched_its_chain_anew_still_has_all_it_kept(tmp_path: Path) -> None:
+    """What to do about a damaged store says: move chain/ aside. The rest is in other places."""
+    with running_net(tmp_path, authorities=1, members=2) as net:
+        patient = Patient(net, tmp_path)
+        patient.hospital = custodian = net["corner-pharmacy"]
+        grant = ["--custodian", custodian.name, "--to", "city-lab", *patient.key]
+        patient.do(custodian, "consent", "grant", *grant)
+        record = patient.add(sparse(tmp_path / "letter.txt", 100)).json["record"]
+        patient.fetch(record, tmp_path / "before")
+        kept = [
+            patient.do(custodian, what, "list", "--json").json for what in ("record", "consent")
+        ]
+        custodian.stop()
+        custodian.home.chain.rename(custodian.home.path / "chain.damaged")
+        custodian.start()
+        net.settle()
+        again = [
+            patient.do(custodian, what, "list", "--json").json for what in ("record", "consent")
+        ]
+        assert again == kept
+        patient.fetch(record, tmp_path / "after")
+        [audit] = [
+            each
+            for each in patient.do(custodian, "patient", "audit", *patient.key).json
+            if each["custodian_name"] == custodian.name
+        ]
+        assert audit["complete"]
+        assert [each["records"] for each in audit["accesses"]] == [[record]] * 2
+
+
 @pytest.mark.soak
 def test_a_record_of_one_gibibyte_needs_no_memory_to_speak_of(
     patient: Patient, tmp_path: Path
