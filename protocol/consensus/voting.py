@@ -31,7 +31,8 @@ def propose(state: State) -> bool:
     if why not in PROPOSES_FOR:
         return False
     if not state.attempt.is_batch_over:
-        state.set_timer(TimerKind.BATCH, state.timing.batch)
+        last_event_count = state.tip.header.event_count
+        state.set_timer(TimerKind.BATCH, state.timing.batch(last_event_count))
         return False
     state.attempt.is_batch_over = False
     block = _build(state)

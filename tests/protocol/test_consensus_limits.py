@@ -171,8 +171,9 @@ def test_all_waits_follow_from_the_delay() -> None:
     slow, fast = Timing(delay=10_000, faulty_max=0), Timing(delay=10, faulty_max=0)
 
     assert (slow.leader(9), slow.view(0), slow.view(9)) == (30_000, 50_000, 50_000)
-    assert (fast.batch, fast.heartbeat, fast.retransmit) == (2, 1_000, 20)
-    assert (slow.batch, slow.heartbeat, slow.behind(9)) == (10, 30_000, 60_000)
+    assert (fast.batch(0), fast.heartbeat, fast.retransmit) == (2, 1_000, 20)
+    assert (slow.batch(16), fast.batch(16)) == (50, 2), "a busy network makes fewer blocks"
+    assert (slow.batch(15), slow.heartbeat, slow.behind(9)) == (10, 30_000, 60_000)
 
 
 def test_leaders_take_turns_in_an_order_that_never_changes() -> None:
