@@ -5,7 +5,6 @@ from signed facts and the chain is the same on every node; the clock may only de
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
 
 from protocol.blocks import Block, Header
@@ -29,13 +28,6 @@ class Verdict(Enum):
     VALID = auto()
     INVALID = auto()
     NOT_YET = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Obstacle:
-    """What has to come before the proposal can be judged; `None` if only time has to pass."""
-
-    need: Need | None
 
 
 def judge(state: State, block: Block) -> Verdict:
