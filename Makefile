@@ -47,7 +47,7 @@ COMPILE = .boot/bin/uv --quiet pip compile --universal --generate-hashes --no-he
 
 lock: .venv/run-stamp
 	$(COMPILE) pyproject.toml --output-file requirements.lock
-	$(COMPILE) pyproject.toml --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	$(COMPILE) pyproject.toml --all-extras --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	$(COMPILE) --group boot --output-file requirements-boot.lock
 
 clean:
