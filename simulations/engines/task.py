@@ -1,0 +1,53 @@
+"""One run to be carried out, and what is said of one that gave no outcome."""
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+import msgspec
+
+from simulations.outcome import Outcome
+from simulations.scenario.model import Mode, Scenario
+
+Value = float | int | str
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """One run: `parameters` say what the sweep has put into `scenario` already."""
+
+    index: int
+    """The place among all tasks of a sweep, from 0; rows are sorted by it."""
+    parameters: dict[str, Value] = {}
+    seed: int
+    scenario: Scenario
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that gave no outcome: the code under test raised, or its process died."""
+
+    task: Task
+    cause: str
+    """One line."""
+    details: str = ""
+    """The traceback, if there is one."""
+
+
+class EngineFailed(Exception):
+    """The engine cannot carry out tasks at all; the operator can mend it."""
+
+    def __init__(self, message: str, next_step: str = "") -> None:
+        super().__init__(message)
+        self.next_step = next_step
+
+
+Work = Callable[[Task], Outcome]
+OnOutcome = Callable[[Task, Outcome], None]
+Failures = Sequence[Failure]
+
+
+def carry_out(task: Task) -> Outcome:
+    """Do one run: in virtual time, or with real daemons if the scenario says so."""
+    is_local = task.scenario.mode is Mode.LOCAL
+    # Neither is imported before it is needed: the one needs all of the daemon.
+    module = import_module("simulations.local.run" if is_local else "simulations.run")
+    outcome: Outcome = module.simulate(task.scenario, task.seed)
+    return outcome
