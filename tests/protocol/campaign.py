@@ -15,8 +15,10 @@ from functools import partial
 from random import Random
 
 from protocol.genesis import faulty_max
+from simulations.scenario.model import LinkSpec
+from simulations.world.links import Cut
+from simulations.world.network import Network
 from tests.protocol.checks import Checks
-from tests.protocol.network import Links, Network, Partition
 from tests.protocol.toy import World, make_world
 from tests.protocol.toy_host import ToyHost
 from tests.protocol.traitors import Disrupter, Traitor
@@ -36,7 +38,7 @@ class Plan:
     are_twins: bool
     events: int
     faults_until: int
-    links: Links
+    links: LinkSpec
     fsync_spread: int
     announces_links: bool
     delay_bound: int
@@ -62,12 +64,12 @@ def plan_of(seed: int) -> Plan:
         are_twins=mode == "twins",
         events=chance.choice((1, 5, 20, 60)),
         faults_until=chance.randint(20_000, 120_000),
-        links=Links(
-            delay_min=chance.randint(5, 80),
-            delay_spread=chance.randint(0, 120),
-            loss=chance.choice((0, 2, 10, 30)),
-            duplication=chance.choice((0, 5, 20)),
-            stragglers=chance.choice((0, 2, 10)),
+        links=LinkSpec(
+            latency=chance.randint(5, 80),
+            jitter=chance.randint(0, 120),
+            loss=chance.choice((0, 0.02, 0.1, 0.3)),
+            duplication=chance.choice((0, 0.05, 0.2)),
+            tail=chance.choice((0, 0.02, 0.1)),
         ),
         fsync_spread=chance.choice((0, 20, 200)),
         announces_links=chance.random() < 0.5,
@@ -135,9 +137,9 @@ def _fault(run: Run) -> None:
     if roll < 0.35:
         places = [host.place for host in run.hosts]
         inside = frozenset(chance.sample(places, chance.randint(1, max(1, len(places) - 1))))
-        network.partition = Partition(inside, is_one_way=chance.random() < 0.3)
+        network.links.cuts = [Cut(inside, is_one_way=chance.random() < 0.3)]
     elif roll < 0.5:
-        network.partition = None
+        network.links.cuts = []
     elif roll < 0.7:
         host.restart_after(chance.choice((50, 500, 3_000, 15_000)))
     elif roll < 0.9:
@@ -149,10 +151,15 @@ def _fault(run: Run) -> None:
 
 
 def _heal(run: Run) -> None:
-    run.network.partition = None
-    run.network.links = run.network.links.healed()
+    run.network.links.cuts = []
+    run.network.links.default = healed(run.network.links.default)
     for host in run.hosts:
         host.kill_at = None
+
+
+def healed(links: LinkSpec) -> LinkSpec:
+    """Return links that are as slow as before, and better otherwise."""
+    return LinkSpec(latency=links.latency, jitter=links.jitter, loss=links.loss / 3)
 
 
 def main(first: int, last: int) -> int:

@@ -38,7 +38,7 @@ from protocol.errors import InvalidCertificate
 from protocol.genesis import quorum
 from protocol.messages import Proposal, Status
 from protocol.votes import Certificate, Vote, VoteKind, validate_certificate, votes_of
-from tests.protocol.network import Network
+from simulations.world.network import Network
 from tests.protocol.toy_host import ToyHost
 
 QUIET_FOR = 60_000
@@ -102,7 +102,7 @@ class Checks:
         self.honest.remove(host)
         del self._by_name[host.name]
 
-    def _saw(self, sender: ToyHost, message: Any) -> None:
+    def _saw(self, sender: ToyHost, _: int, message: Any) -> None:
         if sender.is_traitor and not self._is_good(message):
             return
         if not sender.is_traitor and not isinstance(message, Status):

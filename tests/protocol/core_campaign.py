@@ -14,12 +14,16 @@ from dataclasses import dataclass
 from itertools import combinations
 from random import Random
 
+from simulations.scenario.model import LinkSpec
+from simulations.world.cast import Cast, make_cast
+from simulations.world.core_host import CoreHost
+from simulations.world.links import Cut
+from simulations.world.network import Network
+from simulations.world.swarm import Swarm
+from tests.protocol.campaign import healed
 from tests.protocol.core_checks import CoreChecks
-from tests.protocol.core_network import CoreHost, Swarm
 from tests.protocol.core_traitors import Equivocator
 from tests.protocol.core_workload import Workload, is_welcome
-from tests.protocol.core_world import World, make_world
-from tests.protocol.network import Links, Network, Partition
 
 HEALING = 330_000
 
@@ -34,7 +38,7 @@ class Plan:
     delay_bound: int
     events: int
     faults_until: int
-    links: Links
+    links: LinkSpec
     fsync_spread: int
     is_flaky: bool
     """Whether processes die and links are cut."""
@@ -46,7 +50,7 @@ class Plan:
 class Run:
     plan: Plan
     network: Network
-    world: World
+    cast: Cast
     hosts: list[CoreHost]
     swarm: Swarm
     workload: Workload
@@ -62,12 +66,12 @@ def plan_of(seed: int) -> Plan:
         delay_bound=chance.choice((50, 200, 200, 1_000)),
         events=chance.choice((3, 10, 25)),
         faults_until=chance.randint(5_000, 40_000),
-        links=Links(
-            delay_min=chance.randint(2, 60),
-            delay_spread=chance.choice((0, 40, 150)),
-            loss=chance.choice((0, 0, 2, 10, 25)),
-            duplication=chance.choice((0, 0, 10)),
-            stragglers=chance.choice((0, 0, 3)),
+        links=LinkSpec(
+            latency=chance.randint(2, 60),
+            jitter=chance.choice((0, 40, 150)),
+            loss=chance.choice((0, 0, 0.02, 0.1, 0.25)),
+            duplication=chance.choice((0, 0, 0.1)),
+            tail=chance.choice((0, 0, 0.03)),
         ),
         fsync_spread=chance.choice((0, 20, 100)),
         is_flaky=chance.random() < 0.8,
@@ -78,26 +82,24 @@ def plan_of(seed: int) -> Plan:
 def prepare(plan: Plan) -> Run:
     """Make the hosts, and put all faults and events on the heap."""
     network = Network(seed=plan.seed, links=plan.links)
-    world = make_world(plan.authorities, plan.members, 1, delay_bound=plan.delay_bound)
+    cast = make_cast(plan.authorities, plan.members, 1, delay_bound=plan.delay_bound)
     traitor = plan.traitor if plan.authorities >= 4 else None
     hosts = [
-        (Equivocator if name == traitor else CoreHost)(network, world, name=name, place=name)
-        for name in range(len(world.parties))
+        (Equivocator if name == traitor else CoreHost)(network, cast, name=name, place=name)
+        for name in range(len(cast.parties))
     ]
     swarm = Swarm(network, _pairs(network.random, hosts, plan.authorities))
     newcomer = hosts.pop()
     swarm.unwelcome.add(newcomer.name)
     everybody = [*hosts, newcomer]
     workload = Workload(
-        world,
+        cast,
         hosts,
         network.random,
         removable=[h.name for h in hosts[plan.authorities :][-1:]],
         newcomers=[newcomer.name],
     )
-    run = Run(
-        plan, network, world, everybody, swarm, workload, CoreChecks(network, world, everybody)
-    )
+    run = Run(plan, network, cast, everybody, swarm, workload, CoreChecks(network, cast, everybody))
     if traitor is not None:
         run.checks.liars.add(traitor)
         workload.submitters = [host for host in hosts if host.name != traitor]
@@ -143,10 +145,10 @@ def _fault(run: Run) -> None:
     if roll < 0.3:
         places = [host.place for host in run.hosts]
         inside = frozenset(chance.sample(places, chance.randint(1, len(places) - 1)))
-        network.partition = Partition(inside, is_one_way=chance.random() < 0.3)
+        network.links.cuts = [Cut(inside, is_one_way=chance.random() < 0.3)]
         run.swarm.reconsider()
     elif roll < 0.45:
-        network.partition = None
+        network.links.cuts = []
         run.swarm.reconsider()
     elif roll < 0.65:
         host.restart_after(chance.choice((50, 500, 3_000, 12_000)))
@@ -159,8 +161,8 @@ def _fault(run: Run) -> None:
 
 
 def _heal(run: Run) -> None:
-    run.network.partition = None
-    run.network.links = run.network.links.healed()
+    run.network.links.cuts = []
+    run.network.links.default = healed(run.network.links.default)
     for host in run.hosts:
         host.kill_at = None
     run.swarm.reconsider()

@@ -28,10 +28,10 @@ from protocol.mempool import EVENTS_MAX
 from protocol.messages import Proposal, Status
 from protocol.state import Overlay
 from protocol.votes import Vote, VoteKind, is_equivocation
-from tests.protocol.core_network import CoreHost
-from tests.protocol.core_world import World
-from tests.protocol.network import Network
-from tests.protocol.toy import is_valid_fast
+from simulations.world.cast import Cast
+from simulations.world.core_host import CoreHost
+from simulations.world.crypto import is_valid_fast
+from simulations.world.network import Network
 
 QUIET_FOR = 60_000
 EXECUTED_MAX = 600
@@ -68,9 +68,9 @@ class NaiveLedger:
 class CoreChecks:
     """Watches all hosts of a network. `liars` are names of parties that may be blamed."""
 
-    def __init__(self, network: Network, world: World, hosts: list[CoreHost]) -> None:
+    def __init__(self, network: Network, cast: Cast, hosts: list[CoreHost]) -> None:
         self.network = network
-        self.world = world
+        self.cast = cast
         self.hosts = hosts
         self.liars: set[int] = set()
         self.chain: list[Block] = [hosts[0].disk.blocks[0]]
@@ -84,7 +84,7 @@ class CoreChecks:
             host.watchers.append(self._saw)
             host.after_step = self._check_timers
 
-    def _heard(self, host: CoreHost, message: Any) -> None:
+    def _heard(self, host: CoreHost, _: int, message: Any) -> None:
         if not isinstance(message, Status) and host.name not in self.liars:
             self._last_said = self.network.now
 
@@ -104,8 +104,8 @@ class CoreChecks:
                 self._saw_vote(host, vote)
             case StoreBlocks():
                 self._stored(host, effect)
-            case Blame(peer, error) if self.world.names[peer] not in self.liars:
-                raise Violated(f"{host.name} blames honest {self.world.names[peer]}: {error!r}")
+            case Blame(peer, error) if self.cast.names[peer] not in self.liars:
+                raise Violated(f"{host.name} blames honest {self.cast.names[peer]}: {error!r}")
             case Halt(reason):
                 raise Violated(f"{host.name} halted: {reason}")
 
@@ -189,15 +189,13 @@ class CoreChecks:
             raise Violated(f"{host.name} still wants to send what is settled")
 
     def _execute_again(self, hosts: list[CoreHost]) -> None:
-        genesis, verifier = self.world.genesis, Verifier(is_valid_fast)
+        genesis, verifier = self.cast.genesis, Verifier(is_valid_fast)
         state: dict[bytes, bytes] = {}
         changes = genesis_changes(genesis)
         digest = StateDigest().updated(state, changes)
         state.update({key: value for key, value in changes.items() if value is not None})
         for block in self.chain[1:]:
-            context = Context(
-                self.world.network.id, genesis, block.header.height, block.header.timestamp
-            )
+            context = Context(self.cast.id, genesis, block.header.height, block.header.timestamp)
             execution = execute(state, digest, block.events, context, verifier)
             digest = execution.digest
             overlay = Overlay(state)

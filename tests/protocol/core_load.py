@@ -20,10 +20,12 @@ from protocol.consensus import Persisted
 from protocol.effects import BlocksStored, MessageReceived, SendMessage, StoreBlocks, TimerFired
 from protocol.events import EventId, event_id
 from protocol.messages import Bundle, ConsensusMessage, Gossiped, Payload, Proposal
-from tests.protocol.core_network import CoreHost, Swarm
-from tests.protocol.core_world import World, make_world
-from tests.protocol.examples import records_committed, token
-from tests.protocol.network import EPOCH_START, Links, Network
+from simulations.scenario.model import LinkSpec
+from simulations.world.cast import Cast, make_cast
+from simulations.world.core_host import CoreHost
+from simulations.world.deeds import records_committed, token
+from simulations.world.network import EPOCH_START, Network
+from simulations.world.swarm import Swarm
 
 STEP, ADMIT, EXECUTE, BUILD, LOOK = 150, 250, 150, 300, 15
 """Of any step; then of each event admitted, executed, put into a block, or only looked at."""
@@ -35,8 +37,8 @@ SETTLING = 5_000
 class SlowHost(CoreHost):
     """A node on a machine that is `slowness` times slower than it should be."""
 
-    def __init__(self, network: Network, world: World, *, name: int, place: int) -> None:
-        super().__init__(network, world, name=name, place=place)
+    def __init__(self, network: Network, cast: Cast, *, name: int, place: int) -> None:
+        super().__init__(network, cast, name=name, place=place)
         self.slowness = 1
         self.is_urgent_first = True
         """Whether what authorities say to each other overtakes events, as in the driver."""
@@ -136,9 +138,9 @@ class Load:
 
     def run(self, *, longest: int = 120_000) -> "Load":
         """Offer the load, and wait until all of it is final, or for `longest` milliseconds."""
-        network = Network(seed=1, links=Links(delay_min=1, delay_spread=2))
-        world = make_world(4, 0, delay_bound=self.delay_bound)
-        hosts = [SlowHost(network, world, name=name, place=name) for name in range(4)]
+        network = Network(seed=1, links=LinkSpec(latency=1, jitter=2))
+        cast = make_cast(4, 0, delay_bound=self.delay_bound)
+        hosts = [SlowHost(network, cast, name=name, place=name) for name in range(4)]
         swarm = Swarm(network, combinations(hosts, 2))
         for host in hosts:
             host.slowness, host.is_urgent_first = self.slowness, self.is_urgent_first
@@ -157,14 +159,14 @@ class Load:
         return self
 
     def _offer(self, host: SlowHost, number: int) -> None:
-        network = host.world.network
+        cast = host.cast
         signed = records_committed(
-            network,
-            host.world.parties[host.name],
+            cast,
+            host.cast.parties[host.name],
             root=token(f"root {number}"),
             valid_until=EPOCH_START + host.network.now + 3_600_000,
         )
-        self._submitted[event_id(signed.event, network.id)] = host.network.now
+        self._submitted[event_id(signed.event, cast.id)] = host.network.now
         host.submit(signed)
 
     def _note(self, host: CoreHost, effect: Any) -> None:

@@ -22,9 +22,9 @@ from protocol.messages import (
     sign_bundle,
 )
 from protocol.votes import Certificate, Vote, VoteKind, sign_vote
-from tests.protocol.core_network import CoreHost
-from tests.protocol.examples import records_committed, token
-from tests.protocol.network import EPOCH_START
+from simulations.world.core_host import CoreHost
+from simulations.world.deeds import records_committed, token
+from simulations.world.network import EPOCH_START
 
 JUNK_EVERY = 150
 
@@ -53,11 +53,11 @@ class Junkmonger(CoreHost):
 
     def _junk(self) -> list[Any]:
         """Return what to choose from: bad signatures, lies about heights, bodies exchanged."""
-        network, party = self.world.network, self.world.parties[self.name]
-        good = records_committed(network, party, valid_until=EPOCH_START + 10**9)
+        cast, party = self.cast, self.cast.parties[self.name]
+        good = records_committed(cast, party, root=token("root"), valid_until=EPOCH_START + 10**9)
         bad = SignedEvent(good.event, (bytes(64),))
         sequence = EPOCH_START + self.network.now
-        bundle = sign_bundle(party.key, network.id, sequence, (bad,))
+        bundle = sign_bundle(party.key, cast.id, sequence, (bad,))
         unsigned = Bundle(party.id, sequence, (good,), bytes(64))
         status = Status(0, 0, 2**50, None, 0)
         junk = [
@@ -108,7 +108,7 @@ class Equivocator(CoreHost):
                 other = self._other(proposal)
                 for place, recipient in enumerate(recipients):
                     message = proposal if place % 2 else other
-                    self.say(self.world.names[recipient], message)
+                    self.say(self.cast.names[recipient], message)
             case _:
                 super().carry_out(effect)
 
@@ -120,7 +120,7 @@ class Equivocator(CoreHost):
             case Certificate(signers=signers) if self.name in signers:
                 return
             case Status(certificate=Certificate(signers=signers)) if self.name in signers:
-                self.step(MessageReceived(self.world.parties[sender].id, replace_status(message)))
+                self.step(MessageReceived(self.cast.parties[sender].id, replace_status(message)))
             case _:
                 super().received(sender, message)
 
@@ -136,13 +136,13 @@ class Equivocator(CoreHost):
         context = self.core.chain.context(
             height=block.header.height, timestamp=block.header.timestamp + 1
         )
-        execution = execute(above.state, above.digest, block.events, context, self.world.verifier)
+        execution = execute(above.state, above.digest, block.events, context, self.cast.verifier)
         header = replace(
             block.header, timestamp=context.timestamp, state_digest=execution.digest.root
         )
         vote = sign_vote(
-            self.world.parties[self.name].voting_key,
-            self.world.network.id,
+            self.cast.parties[self.name].voting_key,
+            self.cast.id,
             kind=VoteKind.NOTARIZE,
             epoch=0,
             view=header.view,

@@ -11,9 +11,10 @@ from protocol.codec import MILLISECONDS_PER_DAY
 from protocol.events import ConsentBasis, EmergencyBasis, EventId, SignedEvent
 from protocol.identity import SigningKey
 from protocol.state import consent_entry, is_member, subject_entry
-from tests.protocol.core_network import CoreHost
-from tests.protocol.core_world import World
-from tests.protocol.examples import (
+from simulations.world.cast import Cast
+from simulations.world.core_host import CoreHost
+from simulations.world.crypto import FastKey
+from simulations.world.deeds import (
     consent_given,
     consent_withdrawn,
     disclosure,
@@ -23,8 +24,7 @@ from tests.protocol.examples import (
     records_committed,
     token,
 )
-from tests.protocol.network import EPOCH_START
-from tests.protocol.toy import FastKey
+from simulations.world.network import EPOCH_START
 
 LIFETIME = 3_600_000
 
@@ -42,7 +42,7 @@ class Patient:
 class Workload:
     """Submits events at the hosts. `removable` and `newcomers` are names of parties."""
 
-    world: World
+    cast: Cast
     hosts: list[CoreHost]
     random: Random
     removable: list[int] = field(default_factory=list)
@@ -90,9 +90,9 @@ class Workload:
         host = self._someone() if self.random.random() < 0.3 else self.hosts[patient.custodian]
         host.submit(
             consent_given(
-                self.world.network,
+                self.cast,
                 patient.key,
-                self.world.parties[patient.custodian],
+                self.cast.parties[patient.custodian],
                 consent=consent,
                 expiry_day=EPOCH_START // MILLISECONDS_PER_DAY + 30,
                 valid_until=self._valid_until,
@@ -105,7 +105,7 @@ class Workload:
             return
         consent = patient.consents.pop(self.random.randrange(len(patient.consents)))
         withdrawal = consent_withdrawn(
-            self.world.network, patient.key, consent=consent, valid_until=self._valid_until
+            self.cast, patient.key, consent=consent, valid_until=self._valid_until
         )
         self._someone().submit(withdrawal)
 
@@ -133,10 +133,10 @@ class Workload:
         ]
         counter = final + core.mempool.pending_disclosures(subject) + 1 + step
         return disclosure(
-            self.world.network,
+            self.cast,
             patient.key,
-            self.world.parties[host.name],
-            self.world.parties[requester.name],
+            self.cast.parties[host.name],
+            self.cast.parties[requester.name],
             counter=counter,
             basis=ConsentBasis(self.random.choice(cited)) if cited else EmergencyBasis(),
             request=token(f"request {self.count} {step}"),
@@ -147,30 +147,33 @@ class Workload:
         host = self._someone()
         host.submit(
             records_committed(
-                self.world.network,
-                self.world.parties[host.name],
+                self.cast,
+                self.cast.parties[host.name],
                 root=token(f"root {self.count}"),
                 valid_until=self._valid_until,
             )
         )
 
     def _admit(self, name: int) -> None:
-        sponsor = self.random.choice(self.hosts[: self.world.authority_count])
+        sponsor = self.random.choice(self.hosts[: self.cast.authority_count])
         event = member_admitted(
-            self.world.network,
-            self.world.parties[name],
-            self.world.parties[sponsor.name],
+            self.cast,
+            self.cast.parties[name],
+            self.cast.parties[sponsor.name],
             valid_until=self._valid_until,
         )
-        self.admissions[id_of(self.world.network, event)] = name
+        self.admissions[id_of(self.cast, event)] = name
         sponsor.submit(event)
 
     def _remove(self, name: int) -> None:
-        host = self.random.choice(self.hosts[: self.world.authority_count])
+        host = self.random.choice(self.hosts[: self.cast.authority_count])
         event = member_removed(
-            self.world.network, self.world.parties[name].id, valid_until=self._valid_until
+            self.cast,
+            self.cast.parties[name].id,
+            self.cast.authorities[: self.cast.quorum],
+            valid_until=self._valid_until,
         )
-        self.removals[id_of(self.world.network, event)] = name
+        self.removals[id_of(self.cast, event)] = name
         host.submit(event)
 
 

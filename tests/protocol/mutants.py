@@ -21,8 +21,8 @@ from protocol.consensus.log import CertificateLogged, OwnVote, ProposalLogged
 from protocol.genesis import quorum
 from protocol.messages import CertificateWanted
 from protocol.votes import VoteKind
+from simulations.world.host import Host
 from tests.protocol import campaign
-from tests.protocol.host import Host
 from tests.protocol.toy_host import ToyHost
 
 Change = tuple[Any, str, Any]

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from protocol.consensus.electorate import leader_order
+from simulations.scenario.model import LinkSpec
+from simulations.world.network import Network
 from tests.protocol.checks import Checks
-from tests.protocol.network import Links, Network
 from tests.protocol.toy import World, make_world
 from tests.protocol.toy_host import ToyHost
 from tests.protocol.traitors import Puppet
@@ -59,7 +60,7 @@ class Scene:
 def scene(size: int = 4, *, puppet_leads: int | None = None, delay_bound: int = 1_000) -> Scene:
     """Return a started network, in which a puppet may lead one view instead of an honest host."""
     world = make_world(size, delay_bound=delay_bound)
-    network = Network(seed=1, links=Links(delay_min=50))
+    network = Network(seed=1, links=LinkSpec(latency=50, jitter=0))
     order = leader_order(size, epoch=0, base=world.network)
     hosts: list[Any] = []
     for name in range(size):

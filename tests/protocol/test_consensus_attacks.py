@@ -6,7 +6,7 @@ from protocol.blocks import block_hash
 from protocol.consensus import HaltReason
 from protocol.messages import BlockWanted, Proposal, Status
 from protocol.votes import Vote, VoteKind, assemble_certificate
-from tests.protocol.network import Partition
+from simulations.world.links import Cut
 from tests.protocol.scene import HOUR, MINUTE, puppet_of, scene
 from tests.protocol.toy import FORBIDDEN, numbers_of
 
@@ -61,7 +61,7 @@ def test_a_notarization_that_only_one_host_saw_survives_a_power_cut(loses_power:
     leader = stage.hosts[stage.leads(1)]
     witness = next(host for host in stage.honest if host is not leader)
     left_out = next(host for host in stage.honest if host not in (leader, witness))
-    stage.network.partition = Partition(frozenset({left_out.place}))
+    stage.network.links.cuts = [Cut(frozenset({left_out.place}))]
     leader.submit(1)
     stage.network.drops = lambda _, receiver, message: (
         isinstance(message, Vote) and receiver == leader.place
@@ -73,7 +73,7 @@ def test_a_notarization_that_only_one_host_saw_survives_a_power_cut(loses_power:
     assert witness.machine.waiting_for().view == 2
     assert leader.machine.waiting_for().view == 1
 
-    stage.network.drops = stage.network.partition = None
+    stage.network.drops, stage.network.links.cuts = None, []
     if loses_power:
         for host in stage.honest:
             host.restart_after(1_000)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from protocol.votes import VoteKind
-from tests.protocol.network import Partition
+from simulations.world.links import Cut
 from tests.protocol.scene import HOUR, MINUTE, Scene, scene
 from tests.protocol.toy_host import ToyHost
 
@@ -85,14 +85,14 @@ def test_one_who_hears_all_and_is_heard_by_none_stops_nobody() -> None:
     stage = scene()
     deaf_ear = stage.hosts[0].place
     others = frozenset(host.place for host in stage.hosts[1:])
-    stage.network.partition = Partition(others, is_one_way=True)
-    assert stage.network.partition.cuts(deaf_ear, 1)
+    stage.network.links.cuts = [Cut(others, is_one_way=True)]
+    assert stage.network.links.is_cut(deaf_ear, 1)
 
     for number in range(1, 9):
         stage.submit(number, stage.hosts[1])
     stage.hosts[0].submit(9)
     stage.run(MINUTE)
-    stage.network.partition = None
+    stage.network.links.cuts = []
     stage.wait_for(9)
     stage.end()
 

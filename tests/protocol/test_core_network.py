@@ -12,13 +12,15 @@ import pytest
 
 from protocol.messages import Payload
 from protocol.state import equivocation_entry
+from simulations.scenario.model import LinkSpec
+from simulations.world.cast import make_cast
+from simulations.world.core_host import CoreHost
+from simulations.world.network import Network
+from simulations.world.swarm import Swarm
 from tests.protocol.core_campaign import run_seed
 from tests.protocol.core_checks import CoreChecks
-from tests.protocol.core_network import CoreHost, Swarm
 from tests.protocol.core_traitors import Equivocator, Junkmonger
 from tests.protocol.core_workload import Workload
-from tests.protocol.core_world import make_world
-from tests.protocol.network import Links, Network
 
 EVENT_MADE_INVALID_BY_ITS_PARENT = 1_694
 PATIENT_SERVED_BY_A_REMOVED_MEMBER = 1_030
@@ -65,17 +67,17 @@ class Scene:
     """Four authorities and two members with good links, and a few events to make final."""
 
     def __init__(self, *, kinds: dict[int, type[CoreHost]] | None = None, events: int = 6) -> None:
-        self.network = Network(seed=5, links=Links(delay_min=20, delay_spread=20))
-        self.world = make_world(4, 2)
+        self.network = Network(seed=5, links=LinkSpec(latency=20, jitter=20))
+        self.cast = make_cast(4, 2)
         self.hosts = [
-            (kinds or {}).get(name, CoreHost)(self.network, self.world, name=name, place=name)
+            (kinds or {}).get(name, CoreHost)(self.network, self.cast, name=name, place=name)
             for name in range(6)
         ]
         pairs = [*combinations(self.hosts[:5], 2), (self.hosts[4], self.hosts[5])]
         self.swarm = Swarm(self.network, [*pairs, (self.hosts[0], self.hosts[5])])
-        self.checks = CoreChecks(self.network, self.world, self.hosts)
+        self.checks = CoreChecks(self.network, self.cast, self.hosts)
         honest = [host for host in self.hosts if type(host) is CoreHost]
-        self.workload = Workload(self.world, self.hosts, self.network.random)
+        self.workload = Workload(self.cast, self.hosts, self.network.random)
         self.workload.submitters = honest
         for host in self.hosts:
             self.network.after(0, host.start)

@@ -6,7 +6,6 @@ body is here while it is the tip or above it; older blocks come by ranges, as be
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 from protocol.blocks import (
     Block,
@@ -34,24 +33,11 @@ from protocol.genesis import (
 )
 from protocol.identity import SigningKey, Verifier
 from protocol.votes import NO_BLOCK
+from simulations.world.crypto import FastKey, is_valid_fast
 
 EVENTS_MAX = 20
 FORBIDDEN = 999_999
 """No valid block contains the event of this number."""
-
-
-class FastKey(SigningKey):
-    """A key whose signatures anybody can make: fast, and nobody here tries to forge them."""
-
-    def __init__(self, seed: bytes) -> None:
-        self.public = blake2b(seed, digest_size=32).digest()
-
-    def sign(self, message: bytes) -> bytes:
-        return blake2b(message, key=self.public).digest()
-
-
-def is_valid_fast(key: bytes, message: bytes, signature: bytes) -> bool:
-    return blake2b(message, key=key).digest() == signature
 
 
 @dataclass(frozen=True)

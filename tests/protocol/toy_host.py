@@ -29,8 +29,8 @@ from protocol.consensus import (
 )
 from protocol.messages import RangeWanted, Status
 from protocol.votes import Certificate, Vote, validate_certificate
-from tests.protocol.host import Host
-from tests.protocol.network import Network
+from simulations.world.host import Host
+from simulations.world.network import Network
 from tests.protocol.toy import ToyApplication, World, numbers_of
 
 RANGE_MAX = 64

@@ -6,7 +6,7 @@ from protocol.blocks import Block, block_hash
 from protocol.consensus import Broadcast, Halt, Send
 from protocol.messages import Proposal, Status
 from protocol.votes import NO_BLOCK, Certificate, Vote, VoteKind, sign_vote
-from tests.protocol.network import Network
+from simulations.world.network import Network
 from tests.protocol.toy import FORBIDDEN, ToyApplication, World, numbers_of
 from tests.protocol.toy_host import ToyHost
 

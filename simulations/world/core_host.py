@@ -1,12 +1,9 @@
-"""Whole nodes in a virtual network: `protocol.core.Core` on disks that forget, behind bad links.
+"""A whole node on a host: `protocol.core.Core`, the links it has, and its clients.
 
-It builds on `tests.protocol.network` (heap, clock, seed) and `tests.protocol.host` (effects one by
-one, death before any of them). New here are links that come up and go down, and the clients of a
-node, who give it an event again after a restart, until it is final or refused.
+Clients give an event again after a restart, until it is final or refused.
 """
 
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 from protocol.consensus import CancelTimer, Halt, HaltReason, Started
@@ -29,18 +26,19 @@ from protocol.effects import (
 from protocol.errors import ProtocolError
 from protocol.events import EventId, SignedEvent, event_id
 from protocol.identity import MemberId
-from tests.protocol.core_world import Disk, World
-from tests.protocol.host import Host
-from tests.protocol.network import EPOCH_START, Network
+from simulations.world.cast import Cast
+from simulations.world.disk import Disk
+from simulations.world.host import Host
+from simulations.world.network import EPOCH_START, Network
 
 
 class CoreHost(Host):
     """A node of one party. `name` is its place among the parties."""
 
-    def __init__(self, network: Network, world: World, *, name: int, place: int) -> None:
+    def __init__(self, network: Network, cast: Cast, *, name: int, place: int) -> None:
         super().__init__(network, name=name, place=place)
-        self.world = world
-        self.disk = Disk(world)
+        self.cast = cast
+        self.disk = Disk(cast)
         self.linked: dict[int, None] = {}
         """Names of the parties with whom a link is up."""
         self.submitted: dict[EventId, SignedEvent] = {}
@@ -48,18 +46,24 @@ class CoreHost(Host):
         self.blames: list[tuple[int, ProtocolError]] = []
         self.watchers: list[Callable[[CoreHost, Any], None]] = []
         """Called with each effect before it is carried out."""
+        self.on_submit: list[Callable[[CoreHost, SignedEvent], None]] = []
+        """Called with each event that a client gives."""
         self.on_change: Callable[[CoreHost], None] = lambda _: None
         """Called when the process has started or died."""
         self.after_step: Callable[[CoreHost], None] = lambda _: None
 
     @property
     def id(self) -> MemberId:
-        return self.world.parties[self.name].id
+        return self.cast.parties[self.name].id
 
     @property
     def core(self) -> Core:
         assert isinstance(self.machine, Core)
         return self.machine
+
+    @property
+    def label(self) -> str:
+        return self.cast.parties[self.name].label
 
     def boot(self) -> Core:
         return Core(self.disk.origin(self.name, self.log, EPOCH_START + self.network.now))
@@ -78,12 +82,14 @@ class CoreHost(Host):
     def submit(self, *events: SignedEvent) -> None:
         """Take events from clients; while the node is down they wait."""
         for signed in events:
-            self.submitted[event_id(signed.event, self.world.network.id)] = signed
+            self.submitted[event_id(signed.event, self.cast.id)] = signed
+            for tell in self.on_submit:
+                tell(self, signed)
         self.step(EventsSubmitted(events))
 
     def received(self, sender: int, message: Any) -> None:
         if sender in self.linked:
-            self.step(MessageReceived(self.world.parties[sender].id, message))
+            self.step(MessageReceived(self.cast.parties[sender].id, message))
 
     def check(self) -> None:
         self.after_step(self)
@@ -93,7 +99,7 @@ class CoreHost(Host):
 
     def link(self, name: int, *, is_up: bool) -> None:
         """Hear that the link to another party came up or went down."""
-        peer = self.world.parties[name].id
+        peer = self.cast.parties[name].id
         if is_up:
             self.linked[name] = None
             self.step(PeerConnected(peer))
@@ -116,17 +122,17 @@ class CoreHost(Host):
         match effect:
             case SendMessage(recipients, message):
                 for recipient in recipients:
-                    self.say(self.world.names[recipient], message)
+                    self.say(self.cast.names[recipient], message)
             case ScheduleTimer(timer, at):
                 self.set_timer(timer, at)
             case CancelTimer(timer):
                 self.timers.pop(timer, None)
             case StoreBlocks():
-                self.disk.append(effect)
+                self.disk.append(effect.finalization, effect.certificate)
             case BlocksStored():
                 self.step(effect)
             case SendRange(peer, first, last):
-                self._send_range(self.world.names[peer], first, last)
+                self._send_range(self.cast.names[peer], first, last)
             case _:
                 self._take_note(effect)
 
@@ -142,7 +148,7 @@ class CoreHost(Host):
             case RememberPeer(record):
                 self.disk.peer_records[record.member] = record
             case Blame(peer, error):
-                self.blames.append((self.world.names[peer], error))
+                self.blames.append((self.cast.names[peer], error))
             case Halt(reason):
                 self.halt(reason)
 
@@ -154,52 +160,3 @@ class CoreHost(Host):
         """Send along a link that is up; what is sent elsewhere is lost."""
         if name in self.linked:
             self.network.carry(self, name, message)
-
-
-class Swarm:
-    """Keeps links up between hosts that are up, neither cut apart nor unwelcome.
-
-    A dead process is noticed at once, a cut link and one that could be back after a while.
-    """
-
-    def __init__(self, network: Network, pairs: Iterable[tuple[CoreHost, CoreHost]]) -> None:
-        self.network = network
-        self.pairs = list(pairs)
-        self.unwelcome: set[int] = set()
-        """Names of those who are no members, or not yet."""
-        self._is_up: dict[int, bool] = dict.fromkeys(range(len(self.pairs)), False)
-        for first, second in self.pairs:
-            first.on_change = second.on_change = self._changed
-
-    def reconsider(self) -> None:
-        """Something has changed: let the links follow."""
-        for index in range(len(self.pairs)):
-            if self._is_wanted(index) != self._is_up[index]:
-                delay = self.network.random.randint(50, 3_000)
-                self.network.after(delay, partial(self._settle, index))
-
-    def _changed(self, host: CoreHost) -> None:
-        for index, pair in enumerate(self.pairs):
-            if host in pair and self._is_up[index]:
-                self._set(index, is_up=False)
-        self.reconsider()
-
-    def _is_wanted(self, index: int) -> bool:
-        first, second = self.pairs[index]
-        partition = self.network.partition
-        is_cut = partition is not None and (
-            partition.cuts(first.place, second.place) or partition.cuts(second.place, first.place)
-        )
-        welcome = first.name not in self.unwelcome and second.name not in self.unwelcome
-        return first.is_up and second.is_up and welcome and not is_cut
-
-    def _settle(self, index: int) -> None:
-        if self._is_wanted(index) != self._is_up[index]:
-            self._set(index, is_up=not self._is_up[index])
-
-    def _set(self, index: int, *, is_up: bool) -> None:
-        self._is_up[index] = is_up
-        first, second = self.pairs[index]
-        first.link(second.name, is_up=is_up)
-        if self._is_up[index] == is_up:  # The first may have died of the news.
-            second.link(first.name, is_up=is_up)

@@ -13,7 +13,7 @@ from typing import Any
 
 from protocol.consensus import Instant, LogRecord, Persist, Persisted
 from protocol.errors import ProtocolError
-from tests.protocol.network import Network
+from simulations.world.network import Network
 
 
 class Host:
@@ -39,7 +39,7 @@ class Host:
         self._life = 0
         self._queue: deque[Any] = deque()
         self._syncing: tuple[LogRecord, ...] | None = None
-        network.hosts.append(self)
+        network.add(self)
 
     # What a subclass must say.
 
@@ -125,7 +125,7 @@ class Host:
         self.timers[timer] = at
         life = self._life
         delay = max(0, at - self.now().monotonic)
-        self.network.after(delay, lambda: self._fire(life, timer, at))
+        self.network.after(delay, self._fire, life, timer, at)
 
     def _fire(self, life: int, timer: Any, at: int) -> None:
         if life == self._life and self.timers.get(timer) == at:
@@ -157,7 +157,7 @@ class Host:
         self._syncing = records
         life = self._life
         delay = self.fsync_min + self.network.random.randint(0, self.fsync_spread)
-        self.network.after(delay, lambda: self._synced(life))
+        self.network.after(delay, self._synced, life)
 
     def _synced(self, life: int) -> None:
         if life != self._life or self._syncing is None:

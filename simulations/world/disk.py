@@ -1,0 +1,106 @@
+"""What a node has durably besides its vote log: the chain, the state after it, peer records.
+
+`append` is one batch, all or nothing, as the daemon's store writes it. A core starts from the
+`Origin` made of it.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from protocol.blocks import Block, FinalizedBlocks, genesis_block
+from protocol.chain import Finalization
+from protocol.consensus import LogRecord, is_settled
+from protocol.digest import StateDigest
+from protocol.events import EventId
+from protocol.genesis import Genesis
+from protocol.identity import MemberId
+from protocol.ledger import genesis_changes
+from protocol.messages import PeerRecord
+from protocol.origin import Origin
+from protocol.state import Changes
+from protocol.votes import Certificate
+from simulations.world.cast import Cast
+
+RANGE_MAX = 16
+"""Blocks per answer: few, so that a node that is far behind has to ask several times."""
+
+
+class Disk:
+    """One node's store."""
+
+    def __init__(self, cast: Cast) -> None:
+        self.cast = cast
+        changes, self.digest, genesis = _beginning(cast.genesis)
+        self.state: dict[bytes, bytes] = {}
+        self.blocks: list[Block] = [genesis]
+        self.certificates: dict[int, Certificate] = {}
+        self.final: dict[EventId, int] = {}
+        """The height of each event in the chain."""
+        self.peer_records: dict[MemberId, PeerRecord] = {}
+        self._write(changes)
+
+    @property
+    def height(self) -> int:
+        return len(self.blocks) - 1
+
+    def append(self, finalization: Finalization, certificate: Certificate) -> None:
+        """Write all of it at once, like a batch of LevelDB."""
+        for block in finalization.blocks:
+            assert block.header.height == len(self.blocks), "the store grows by one height"
+            self.blocks.append(block)
+        for identifier, height in finalization.event_heights.items():
+            assert identifier not in self.final, "no event is final twice"
+            self.final[identifier] = height
+        self.certificates[self.height] = certificate
+        self.digest = finalization.digest
+        self._write(finalization.changes)
+
+    def copy(self) -> "Disk":
+        """Return a backup."""
+        other = Disk(self.cast)
+        other.state, other.digest = dict(self.state), self.digest
+        other.blocks, other.certificates = list(self.blocks), dict(self.certificates)
+        other.final, other.peer_records = dict(self.final), dict(self.peer_records)
+        return other
+
+    def range(self, first: int, last: int) -> FinalizedBlocks | None:
+        """Return blocks from `first` to the last certified one up to `last`, or a little more."""
+        if first < 1 or first > self.height:
+            return None
+        near = min(last, first + RANGE_MAX - 1, self.height)
+        end = next((each for each in range(near, first - 1, -1) if each in self.certificates), 0)
+        if not end:
+            end = next(each for each in range(first, self.height + 1) if each in self.certificates)
+        return FinalizedBlocks(tuple(self.blocks[first : end + 1]), self.certificates[end])
+
+    def origin(self, name: int, log: Sequence[LogRecord], sequence: int) -> Origin:
+        """Return what the node of party `name` starts from."""
+        party, head = self.cast.parties[name], self.blocks[-1]
+        return Origin(
+            genesis=self.cast.genesis,
+            key=party.key,
+            voting_key=party.voting_key if name < self.cast.authority_count else None,
+            head=head,
+            certificate=self.certificates.get(self.height),
+            state=self.state,
+            digest=self.digest,
+            log=[record for record in log if not is_settled(record, head.header.view)],
+            peer_records=tuple(self.peer_records.values()),
+            sequence=sequence,
+            verifier=self.cast.verifier,
+        )
+
+    def _write(self, changes: Changes) -> None:
+        for key, value in changes.items():
+            if value is None:
+                self.state.pop(key, None)
+            else:
+                self.state[key] = value
+
+
+@lru_cache(maxsize=8)
+def _beginning(genesis: Genesis) -> tuple[Changes, StateDigest, Block]:
+    """Return the entries, their digest and the first block: all nodes of a world share them."""
+    changes = genesis_changes(genesis)
+    digest = StateDigest().updated({}, changes)
+    return changes, digest, genesis_block(genesis, digest.root)

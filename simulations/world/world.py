@@ -1,0 +1,128 @@
+"""A world, made of a scenario and a seed: the cast, its hosts, their links, and what happens."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from protocol.genesis import Profile
+from simulations.outcome import TraceEvent
+from simulations.scenario.model import LinkSpec, Region, Scenario
+from simulations.world.cast import Cast, make_cast
+from simulations.world.core_host import CoreHost
+from simulations.world.links import Rule
+from simulations.world.names import EVERYBODY, Directory
+from simulations.world.network import Network
+from simulations.world.swarm import Swarm, make_pairs
+
+Listener = Callable[[TraceEvent], None]
+
+STARTS_WITHIN = 500
+"""In which time all nodes start, in milliseconds."""
+CLOCK_SKEW_MAX = 50
+"""How far the clocks of well-kept machines are off, in milliseconds."""
+
+MakeHost = Callable[..., CoreHost]
+
+
+@dataclass(slots=True)
+class World:
+    """Everything there is in a run. `coverage` counts what was exercised."""
+
+    scenario: Scenario
+    seed: int
+    cast: Cast
+    network: Network
+    hosts: list[CoreHost]
+    swarm: Swarm
+    directory: Directory
+    coverage: Counter[str] = field(default_factory=Counter)
+    listener: Listener | None = None
+
+    @property
+    def now(self) -> int:
+        return self.network.now
+
+    @property
+    def witness(self) -> CoreHost:
+        """The host whose chain is the longest."""
+        return max(self.hosts, key=lambda host: host.disk.height)
+
+    def hosts_named(self, names: tuple[str, ...]) -> list[CoreHost]:
+        """Return the hosts that names of the scenario mean."""
+        return [self.hosts[place] for place in self.directory.places(names)]
+
+    def tell(self, kind: str, host: CoreHost, *, peer: str | None = None, text: str = "") -> None:
+        """Let the listener know, if there is one."""
+        if self.listener is not None:
+            self.listener(TraceEvent(self.now, kind, host.label, peer, text))
+
+
+def make_world(
+    scenario: Scenario,
+    seed: int,
+    *,
+    listener: Listener | None = None,
+    kinds: dict[int, MakeHost] | None = None,
+) -> World:
+    """Return a world in which nothing has happened yet. `kinds` says who is not honest."""
+    spec = scenario.network
+    cast = make_cast(
+        spec.authorities,
+        spec.members,
+        delay_bound=spec.delay_bound,
+        profile=Profile(spec.profile),
+        is_fast=spec.crypto == "fast",
+    )
+    network = Network(seed=seed, links=LinkSpec())
+    made = kinds or {}
+    hosts = [
+        made.get(name, CoreHost)(network, cast, name=name, place=name)
+        for name in range(len(cast.parties))
+    ]
+    swarm = Swarm(network, make_pairs(network.random, hosts, spec.authorities))
+    labels = [party.label for party in cast.parties]
+    directory = Directory(labels, scenario.groups, scenario.regions)
+    world = World(scenario, seed, cast, network, hosts, swarm, directory, listener=listener)
+    for rule in _rules(world):
+        network.links.add(rule)
+    network.on_corruption = swarm.reset
+    for host in hosts:
+        host.skew = network.random.randint(-CLOCK_SKEW_MAX, CLOCK_SKEW_MAX)
+        network.after(network.random.randrange(STARTS_WITHIN), host.start)
+    return world
+
+
+def make_rule(directory: Directory, spec: LinkSpec) -> Rule:
+    """Return the rule that a spec of the scenario means."""
+    first, second = (frozenset(directory.places((name,))) for name in spec.between)
+    return Rule(spec, first, second)
+
+
+def _rules(world: World) -> list[Rule]:
+    """Return the rules of regions, then those of links, which count more."""
+    scenario = world.scenario
+    rules: list[Rule] = []
+    for region in scenario.regions:
+        rules += _rules_of(region, world)
+    return rules + [make_rule(world.directory, spec) for spec in scenario.links]
+
+
+def _rules_of(region: Region, world: World) -> list[Rule]:
+    default = next(
+        (spec for spec in world.scenario.links if spec.between == (EVERYBODY, EVERYBODY)),
+        LinkSpec(),
+    )
+    return [
+        make_rule(
+            world.directory,
+            LinkSpec(
+                between=(region.name, other),
+                latency=latency,
+                jitter=default.jitter,
+                loss=default.loss,
+                tail=default.tail,
+                bandwidth=default.bandwidth,
+            ),
+        )
+        for other, latency in region.latencies.items()
+    ]
