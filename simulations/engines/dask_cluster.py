@@ -33,6 +33,9 @@ _one_at_a_time = threading.Lock()
 """A worker may have threads; runs share module state, and could not run side by side anyway."""
 
 
+_Result = tuple[Task, Outcome | Failure]
+
+
 def run(
     tasks: Iterable[Task], *, address: str, on_outcome: OnOutcome, work: Work = carry_out
 ) -> Failures:
@@ -102,13 +105,33 @@ def _check_versions(client: Any) -> None:
             )
 
 
-def _results(
-    distributed: Any, client: Any, tasks: Iterator[Task], work: Work
-) -> Iterator[tuple[Task, Outcome | Failure]]:
-    """Yield results as they come; new tasks are sent as old ones end."""
+def _results(distributed: Any, client: Any, tasks: Iterator[Task], work: Work) -> Iterator[_Result]:
+    """Yield results as they come.
+
+    When a worker dies, Dask suspects all tasks that it had. Those that it gives up for that are
+    done again one by one, so that only the guilty one is reported.
+    """
+    limit = min(TASKS_PER_THREAD * max(1, sum(client.nthreads().values())), IN_FLIGHT_MAX)
+    suspects = []
+    for task, result in _stream(distributed, client, tasks, work, limit):
+        if isinstance(result, distributed.KilledWorker):
+            suspects.append(task)
+        else:
+            yield task, _reported(task, result)
+    for task, result in _stream(distributed, client, iter(suspects), work, 1):
+        yield task, _reported(task, result)
+
+
+def _reported(task: Task, result: Outcome | Failure | BaseException) -> Outcome | Failure:
+    return failure_of(task, result) if isinstance(result, BaseException) else result
+
+
+def _stream(
+    distributed: Any, client: Any, tasks: Iterator[Task], work: Work, limit: int
+) -> Iterator[tuple[Task, Outcome | Failure | BaseException]]:
+    """Keep up to `limit` tasks in flight, and yield what becomes of them."""
     in_flight: dict[str, tuple[Task, Any]] = {}
     completed = distributed.as_completed(loop=client.loop)
-    limit = min(TASKS_PER_THREAD * max(1, sum(client.nthreads().values())), IN_FLIGHT_MAX)
     try:
         while True:
             for task in islice(tasks, limit - len(in_flight)):
@@ -119,17 +142,18 @@ def _results(
                 return
             ended = next(completed)
             task, _ = in_flight.pop(ended.key)
-            yield task, _result(ended, task)
+            yield task, _end_of(ended)
     finally:
         client.cancel([future for _, future in in_flight.values()], force=True)
 
 
-def _result(future: Any, task: Task) -> Outcome | Failure:
+def _end_of(future: Any) -> Outcome | Failure | BaseException:
     if future.status == "finished":
         result: Outcome | Failure = future.result()
         return result
-    if future.status == "error":  # Such as one that killed several workers.
-        return failure_of(task, future.exception())
+    if future.status == "error":
+        error: BaseException = future.exception()
+        return error
     raise EngineFailed(
         "the cluster was lost while it worked",
         "What has ended is kept. Start its scheduler, and go on with: placet sim resume",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from simulations.engines import dask_cluster, pool
+from simulations.engines.code_versions import code_versions
 from simulations.engines.task import EngineFailed, Task
 from simulations.outcome import Outcome
 from tests.simulations.engines import deeds
@@ -151,7 +152,7 @@ def test_a_task_that_kills_workers_is_reported_and_the_rest_goes_on(tmp_path: Pa
 def test_a_cluster_with_other_code_is_refused(
     cluster: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    versions = {**dask_cluster.code_versions(), "placet": "0" * 16}
+    versions = {**code_versions(), "placet": "0" * 16}
     monkeypatch.setattr(dask_cluster, "_ours", lambda: versions)
 
     with pytest.raises(EngineFailed, match=r"has other versions: placet .* \(here 0000"):
