@@ -106,11 +106,19 @@ class LimitsSection(Section, frozen=True):
     """Orders of records that are fetched at once."""
 
 
+class StorageSection(Section, frozen=True):
+    """What is kept on this disk."""
+
+    keep_blocks: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 0
+    """How many of the newest blocks are kept, with what is indexed about them; 0 means all."""
+
+
 class Config(Section, frozen=True):
     node: NodeSection
     network: NetworkSection = NetworkSection()
     log: LogSection = msgspec.field(default_factory=LogSection)
     limits: LimitsSection = LimitsSection()
+    storage: StorageSection = StorageSection()
 
 
 @dataclass(frozen=True, slots=True)

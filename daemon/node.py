@@ -26,6 +26,7 @@ from daemon.links.neighbour import LinkDown, LinkUp
 from daemon.links.neighbourhood import choose_neighbours
 from daemon.links.swarm import Swarm
 from daemon.membership import Membership, changes_members
+from daemon.pruner import Pruner
 from daemon.receipts import Receipt
 from daemon.silence import Silence, after_error
 from daemon.storage.home import Home
@@ -133,6 +134,9 @@ class Node:
             blame=self._blame,
         )
         self.driver.halted = disk.silence
+        self.pruner = Pruner(
+            disk.store, keep_blocks=config.storage.keep_blocks, put=self.driver.put
+        )
         self.found_addresses: dict[MemberId, tuple[str, ...]] = {}
         """What configuration and ticket say, besides the signed peer records."""
         self._announced: dict[MemberId, tuple[str, ...]] = {}
@@ -175,6 +179,7 @@ class Node:
             nursery.start_soon(self._receive_frames)
             nursery.start_soon(self._follow_links)
             await nursery.start(self._follow_blocks)
+            nursery.start_soon(self.pruner.run)
             await self._tell_addresses()
             if self.config.network.mdns:
                 nursery.start_soon(self._look_around)
@@ -294,6 +299,7 @@ class Node:
             certificate=store.certificate(store.height),
             state=store,
             digest=StateDigest.decode(store.digest),
+            lowest_height=store.lowest_height,
             log=() if disk.vote_log is None else disk.vote_log.replayed,
             peer_records=peer_records(store),
             sequence=self.now(),

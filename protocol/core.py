@@ -13,6 +13,7 @@ from typing import assert_never
 
 from protocol import consensus as simplex
 from protocol.blocks import FinalizedBlocks
+from protocol.catching_up import CatchingUp
 from protocol.chain import Chain
 from protocol.codec import decode
 from protocol.consensus import (
@@ -27,6 +28,7 @@ from protocol.consensus import (
 from protocol.directory import Directory
 from protocol.effects import (
     Blame,
+    BlocksPruned,
     BlocksStored,
     Effect,
     EventsSubmitted,
@@ -39,7 +41,6 @@ from protocol.effects import (
     RememberPeer,
     ScheduleTimer,
     SendMessage,
-    SendRange,
     StoreBlocks,
     Timer,
     TimerFired,
@@ -60,7 +61,6 @@ from protocol.identity import MemberId
 from protocol.intake import Intake
 from protocol.mempool import Mempool
 from protocol.messages import (
-    BLOCKS_PER_RANGE_MAX,
     GOSSIP_SIZE_MAX,
     Bundle,
     ConsensusMessage,
@@ -78,7 +78,7 @@ from protocol.origin import Origin, make_consensus
 from protocol.relay import Relay
 from protocol.state import StateView, is_member
 from protocol.submissions import Submissions, SubmissionTimer
-from protocol.sync import ANSWER_TIMEOUT, AskForRange, Sync, SyncTimer
+from protocol.sync import AskForRange, Sync, SyncTimer
 from protocol.votes import Certificate, Vote
 
 HEARTBEAT_MIN = 1_000
@@ -108,6 +108,7 @@ class Core:
         self.directory.load(origin.peer_records)
         self._authorities = tuple(authority.member for authority in origin.genesis.authorities)
         self.sync = Sync(self.chain.height, self._authorities)
+        self.catching_up = CatchingUp(self.sync, origin.lowest_height)
         self.consensus = make_consensus(origin, self.network, self.chain)
         self._key = origin.key
         self._relay = Relay()
@@ -155,6 +156,8 @@ class Core:
                 yield from self._agree(input)
             case BlocksStored(height):
                 self.chain.stored(height)
+            case BlocksPruned(lowest_height):
+                self.catching_up.lowest_height = lowest_height
             case PeerRecordIssued(record):
                 self.directory.take_in(record, self._now.wall)
                 yield from self._relay.publish(record, (), self._now.monotonic)
@@ -179,10 +182,10 @@ class Core:
                 yield from self._pushed(sender, message)
             case FinalizedBlocks():
                 yield from self._range_received(sender, message)
-            case RangeWanted(first, last):
-                yield SendRange(sender, first, min(last, first + BLOCKS_PER_RANGE_MAX - 1))
-            case Status(height=height):
-                yield from self._ask(self.sync.heard(sender, height))
+            case RangeWanted():
+                yield from self.catching_up.wanted(sender, message, self._status())
+            case Status():
+                yield from self.catching_up.heard(sender, message, self._now.monotonic)
                 yield from self._consensus_said(sender, message)
             case _:
                 yield from self._consensus_said(sender, message)
@@ -328,9 +331,7 @@ class Core:
         yield from self._agree(simplex.BlocksSynced(blocks, finalized.certificate))
 
     def _ask(self, question: AskForRange | None) -> Iterator[Effect]:
-        if question is not None:
-            yield SendMessage((question.peer,), question.message)
-            yield self._schedule(SyncTimer(question.request), ANSWER_TIMEOUT)
+        yield from self.catching_up.ask(question, self._now.monotonic)
 
     # ── links and timers ──
 
@@ -382,7 +383,7 @@ class Core:
             view=self.chain.head.header.view,
             height=self.chain.height,
             certificate=self.certificate,
-            lowest_height=0,
+            lowest_height=self.catching_up.lowest_height,
         )
 
     def _shares_consensus(self, peer: MemberId) -> bool:

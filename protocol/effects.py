@@ -74,6 +74,13 @@ class BlocksStored:
 
 
 @dataclass(frozen=True, slots=True)
+class BlocksPruned:
+    """Blocks below `lowest_height` are not stored any more."""
+
+    lowest_height: int
+
+
+@dataclass(frozen=True, slots=True)
 class PeerRecordIssued:
     """Our own addresses are known, or have changed."""
 
@@ -89,6 +96,7 @@ Input = (
     | EventsSubmitted
     | Persisted
     | BlocksStored
+    | BlocksPruned
     | PeerRecordIssued
 )
 

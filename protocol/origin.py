@@ -27,6 +27,8 @@ class Origin:
     """The finalization of the head; `None` at the genesis."""
     state: StateView
     digest: StateDigest
+    lowest_height: int = 0
+    """Of the oldest block that is stored; older ones were pruned."""
     log: Sequence[LogRecord] = ()
     peer_records: Sequence[PeerRecord] = ()
     sequence: int

@@ -4,6 +4,9 @@ Sans-IO. At most one request is under way. Whatever comes is checked by the call
 from a liar; a peer that does not answer in time, or whose answer was no good, is asked again only
 after all others.
 
+Whoever pruned the next block that we lack is not asked for it. That a peer did so while we wait for
+its answer, its status says: then another is asked at once, and the peer is not at fault.
+
 A claim costs nothing, so one is worth a question and no more. `target`, by which a node says how
 far it is behind, believes what is proven, and what more authorities claim than may lie.
 """
@@ -43,6 +46,8 @@ class Sync:
     authorities: tuple[MemberId, ...] = ()
     _proven: int = 0
     _claims: dict[MemberId, int] = field(default_factory=dict)
+    _lowest: dict[MemberId, int] = field(default_factory=dict)
+    """The oldest block of each peer that makes a claim."""
     _failures: dict[MemberId, int] = field(default_factory=dict)
     _asked: MemberId | None = None
     _request: int = 0
@@ -56,12 +61,15 @@ class Sync:
     def is_behind(self) -> bool:
         return self.target > self.height
 
-    def heard(self, peer: MemberId, height: int) -> AskForRange | None:
-        """A peer says that its tip is at `height`."""
+    def heard(self, peer: MemberId, height: int, lowest_height: int = 0) -> AskForRange | None:
+        """A peer says that its tip is at `height`, and its oldest block at `lowest_height`."""
         if peer not in self._claims and len(self._claims) >= PEERS_MAX:
             return None
         if height > self._claims.get(peer, -1):
             self._claims[peer] = height
+        self._lowest[peer] = max(lowest_height, self._lowest.get(peer, 0))
+        if self._asked == peer and not self._has_next(peer):
+            self._asked = None
         return self._ask()
 
     def proved(self, peer: MemberId, height: int) -> AskForRange | None:
@@ -96,7 +104,11 @@ class Sync:
         """The link to the peer is gone."""
         asked = self.failed(peer)
         self._failures.pop(peer, None)
+        self._lowest.pop(peer, None)
         return asked
+
+    def _has_next(self, peer: MemberId) -> bool:
+        return self._lowest.get(peer, 0) <= self.height + 1
 
     def _claimed(self) -> int:
         """Return what f + 1 authorities claim; with fewer of them here, what most of those do."""
@@ -109,7 +121,11 @@ class Sync:
     def _ask(self) -> AskForRange | None:
         if self._asked is not None:
             return None
-        ahead = [peer for peer, height in self._claims.items() if height > self.height]
+        ahead = [
+            peer
+            for peer, height in self._claims.items()
+            if height > self.height and self._has_next(peer)
+        ]
         if not ahead:
             return None
         peer = min(ahead, key=lambda each: (self._failures.get(each, 0), -self._claims[each]))

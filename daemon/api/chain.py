@@ -3,13 +3,14 @@
 import trio
 
 from daemon.api.progress import Report, with_progress
-from daemon.api.reports import view_report
+from daemon.api.reports import view_pruned, view_pruning, view_report
 from daemon.api.running import Running
 from daemon.api.views import view, view_event
 from daemon.call import Call, invalid_params
 from daemon.rpc import Json
-from daemon.storage.verification import Report as Verification
+from daemon.storage.pruning import Pruned
 from daemon.storage.verification import verify_chain
+from daemon.storage.verification_report import Report as Verification
 from protocol.blocks import Block, block_hash
 from protocol.codec import decode
 from protocol.events import EVENT_SIZE_MAX, SignedEvent
@@ -55,6 +56,20 @@ async def verify(running: Running, call: Call) -> Json:
     return view_report(await with_progress(call, work))
 
 
+async def prune(running: Running, call: Call) -> Json:
+    """Delete all but the `keep` newest blocks, and give the room back to the disk."""
+    keep = call.integer("keep")
+    if keep < 1:
+        raise invalid_params("the newest block always stays: `keep` is at least 1")
+
+    async def work(report: Report) -> Pruned:
+        return await running.node.pruner.prune(
+            keep_blocks=keep, report_progress=lambda progress: report(view_pruning(progress))
+        )
+
+    return view_pruned(await with_progress(call, work))
+
+
 async def submit(running: Running, call: Call) -> Json:
     """Bring a signed event onto the chain, and wait until it is final."""
     signed = decode(call.data("event"), SignedEvent, EVENT_SIZE_MAX)
@@ -92,9 +107,11 @@ async def _follow(running: Running, call: Call, kind: str, count: int) -> None:
 
 async def _give(running: Running, call: Call, kind: str, after: int) -> int:
     """Give all stored events after that sequence number; return the last number."""
-    for height in range(after // POSITIONS, running.node.store.height + 1):
+    first = max(after // POSITIONS, running.node.store.lowest_height)
+    for height in range(first, running.node.store.height + 1):
         block = await trio.to_thread.run_sync(running.node.store.block, height)
-        assert block is not None
+        if block is None:
+            continue  # It was pruned a moment ago.
         for position, event in enumerate(_events(running, block)):
             sequence = _sequence(height, position)
             if sequence > after:
@@ -107,10 +124,11 @@ async def _give(running: Running, call: Call, kind: str, after: int) -> int:
 def _newest(running: Running, kind: str, count: int, height: int) -> list[dict[str, Json]]:
     """Return the newest events up to `height`, the oldest of them first."""
     found: list[dict[str, Json]] = []
-    for at in range(height, max(0, height - BLOCKS_SEARCHED_MAX), -1):
-        if len(found) >= count:
+    lowest = max(1, running.node.store.lowest_height, height + 1 - BLOCKS_SEARCHED_MAX)
+    for at in range(height, lowest - 1, -1):
+        block = running.node.store.block(at)
+        if len(found) >= count or block is None:
             break
-        block = _block(running, at)
         matching = [each for each in _events(running, block) if kind in ("", each["kind"])]
         found += reversed(matching)
     return found[:count][::-1]
@@ -122,6 +140,12 @@ def _sequence(height: int, position: int) -> int:
 
 def _block(running: Running, height: int) -> Block:
     block = running.node.store.block(height)
+    lowest = running.node.store.lowest_height
+    if block is None and height < lowest:
+        raise invalid_params(
+            f"block {height} is not on this node any more; the oldest is {lowest}",
+            "Ask a node that keeps all blocks.",
+        )
     if block is None:
         raise invalid_params(
             f"there is no block {height}; the newest is {running.node.store.height}"

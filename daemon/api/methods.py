@@ -28,6 +28,7 @@ METHODS: dict[str, RunningMethod] = {
     "chain.head": chain.head,
     "chain.show": chain.show_block,
     "chain.verify": chain.verify,
+    "chain.prune": chain.prune,
     "events.submit": chain.submit,
     "events.tail": chain.tail,
     "invites.create": invites.create,

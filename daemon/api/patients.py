@@ -29,6 +29,7 @@ async def audit(running: Running, call: Call) -> Json:
         "custodian": None if entry is None else entry.custodian.hex(),
         "custodian_name": None if entry is None else running.node.members.name(entry.custodian),
         "complete": found.is_complete,
+        "lowest_height": found.lowest_height,
         "accesses": [_view(running, access) for access in found.accesses],
     }
 

@@ -10,6 +10,7 @@ from daemon.cli.events import render_event
 from daemon.cli.node import call
 from daemon.cli.options import common_options
 from daemon.cli.output import BAD, FAINT, ago, echo, mark, moment, paint, pairs, show
+from daemon.cli.prune import prune
 from daemon.errors import Exit
 from daemon.rpc import NodeNotRunning
 from daemon.storage.home import Home
@@ -19,7 +20,10 @@ VERIFY_SECONDS_MAX = 3_600.0
 
 @click.group(epilog="Example: placet chain verify")
 def chain() -> None:
-    """Look at the chain, and check it."""
+    """Look at the chain, check it, and delete what is old."""
+
+
+chain.add_command(prune)
 
 
 @chain.command(epilog="Example: placet chain head")
@@ -42,8 +46,9 @@ def show_block(height: int, home: Home, as_json: bool) -> None:
 def verify(home: Home, as_json: bool) -> None:
     """Check the whole chain of this node from genesis: every byte, signature and rule.
 
-    Works on a running node, and on the files of a stopped one or of a copy. Exit code 7 if
-    anything is wrong.
+    Of a chain that was pruned, what is there: links, certificates, indexes, and the state. Works
+    on a running node, and on the files of a stopped one or of a copy. Exit code 7 if anything is
+    wrong.
     """
     if home.running_pid() is None:
         found = _verify_files(home)
@@ -103,6 +108,12 @@ def _render_report(found: dict[str, Any]) -> str:
         f"{found['blocks']} blocks, {found['events']} events,"
         f" {found['certificates']} certificates, {found['state_entries']} entries of the state"
     )
+    if found["good"] and found["lowest_height"] > 0:
+        return (
+            f"{mark(True)} The chain is good from block {found['lowest_height']} to"
+            f" {found['height']}: {counts}.\n  Older blocks are not on this node: that they lead"
+            " to this state, only a quorum of authorities says."
+        )
     if found["good"]:
         return f"{mark(True)} The chain is whole up to height {found['height']}: {counts}."
     findings = "\n".join(f"  {paint(finding, BAD)}" for finding in found["findings"])

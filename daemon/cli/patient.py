@@ -229,7 +229,12 @@ def _render_audits(audits: list[dict[str, Any]]) -> str:
 def _render_audit(found: dict[str, Any]) -> str:
     keeper = found["custodian_name"] or "no custodian yet"
     count = len(found["accesses"])
-    if not found["complete"]:
+    lowest = found.get("lowest_height", 0)
+    if not found["complete"] and lowest:
+        complete = paint(
+            f"NOT COMPLETE: this node has no blocks before {lowest}; ask one that keeps all", BAD
+        )
+    elif not found["complete"]:
         complete = paint("NOT COMPLETE: a number is missing", BAD)
     elif count:
         complete = paint(f"complete: numbers 1 to {count} without a gap", GOOD)

@@ -25,10 +25,12 @@ async def wait_final(
 
 
 def find_event(store: ChainStore, event: EventId) -> tuple[SignedEvent, int] | None:
-    """Return a final event and the timestamp of its block."""
+    """Return a final event and the timestamp of its block, unless that was pruned."""
     location = store.event_location(event)
     if location is None:
         return None
     block = store.block(location.height)
-    assert block is not None, "an index points to a block"
+    if block is None:
+        assert location.height < store.lowest_height, "an index points to a block"
+        return None
     return block.events[location.position], block.header.timestamp

@@ -8,7 +8,6 @@ either, because each opening must match the commitment in the disclosure.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from daemon.librarian.finality import find_event
 from daemon.storage.store import ChainStore
 from protocol.audit import AuditEntry, HandedOver, ReceiptKept
 from protocol.codec import Timestamp
@@ -41,6 +40,8 @@ class PatientAudit:
     accesses: tuple[Access, ...]
     is_complete: bool
     """The counters go from 1 to the one in the state without a gap."""
+    lowest_height: int
+    """Of the oldest block on this node: accesses before it are not listed."""
 
 
 def patient_audit(
@@ -50,6 +51,9 @@ def patient_audit(
     openings, receipts = _by_disclosure(entries)
     found = []
     for location in store.disclosures(subject):
+        block = store.block(location.height)
+        if block is None and location.height < store.lowest_height:
+            continue  # It was pruned a moment ago.
         signed = store.event_at(location)
         disclosure = signed.event.body
         assert isinstance(disclosure, Disclosure)
@@ -57,13 +61,12 @@ def patient_audit(
         opening = openings.get(event)
         if opening is not None and opening.signed.commitment != disclosure.request:
             opening = None
-        known = find_event(store, event)
-        assert known is not None
+        assert block is not None
         found.append(
             Access(
                 event=event,
                 height=location.height,
-                at=known[1],
+                at=block.header.timestamp,
                 disclosure=disclosure,
                 review=review_entry(store, event),
                 request=None if opening is None else opening.signed.request,
@@ -71,7 +74,9 @@ def patient_audit(
                 is_acknowledged=event in receipts,
             )
         )
-    return PatientAudit(tuple(found), _is_complete(store, subject, found))
+    return PatientAudit(
+        tuple(found), _is_complete(store, subject, found), lowest_height=store.lowest_height
+    )
 
 
 def _by_disclosure(

@@ -5,13 +5,16 @@
     b"c" height:8                           Certificate: only where a finalization was seen
     b"h" block hash:32                      height:8
     b"s" state key                          state entry, as the ledger encodes it
+    b"u" state key                          state entry of a snapshot that is being copied; once it
+                                            is whole, `b"u"` is the state, and `b"s"` is free
     b"d" piece:2                            2 KiB of the state digest's accumulators
     b"e" event id:32                        location of the event
     b"x" subject:32 location                (a disclosure about the subject)
     b"y" subject:32 location                (a consent of the subject, given or withdrawn)
     b"r" disclosure's event id:32 location  (a review of that disclosure)
     b"t" table:1 key                        local tables of this node, see `daemon.storage.tables`
-    b"m" name                               bookkeeping: the schema version and the network
+    b"m" name                               bookkeeping: the schema version and the network, which
+                                            block is the oldest, where the state is
 
 A location is height:8 position:4. Integers in keys are big-endian, so the order of keys is the
 order of heights. Everything but local tables follows from the blocks: it can be made anew.
@@ -39,6 +42,7 @@ BLOCK: Final = b"b"
 CERTIFICATE: Final = b"c"
 HASH: Final = b"h"
 STATE: Final = b"s"
+OTHER_STATE: Final = b"u"
 DIGEST: Final = b"d"
 EVENT: Final = b"e"
 DISCLOSURE: Final = b"x"
@@ -48,9 +52,13 @@ TABLE: Final = b"t"
 META: Final = b"m"
 SCHEMA_KEY: Final = b"mschema"
 NETWORK_KEY: Final = b"mnetwork"
+LOWEST_KEY: Final = b"mlowest"
+"""The height of the oldest block, if the older ones were pruned."""
+STATE_KEY: Final = b"mstate"
+"""The prefix of the state, if it is not `STATE`."""
 
-META_COUNT = 2
-"""How many keys there are for bookkeeping."""
+HISTORY: Final = (BLOCK, CERTIFICATE, HASH, EVENT, DISCLOSURE, CONSENT, REVIEW)
+"""The prefixes of what is about single blocks, which pruning deletes."""
 
 Entries = dict[bytes, bytes | None]
 """What to write: None deletes."""

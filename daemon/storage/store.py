@@ -60,6 +60,12 @@ class ChainStore:
         self._failed = False
         self.network = network
         self._check_bookkeeping()
+        self._read_position()
+
+    def _read_position(self) -> None:
+        """Read where we are: for `daemon.storage.staging`, which moves it."""
+        self._state = self._get(layout.STATE_KEY) or layout.STATE
+        self._lowest = int.from_bytes(self._get(layout.LOWEST_KEY) or b"", "big")
         self._digest_pieces = dict(self._items(layout.DIGEST))
         self._head = self._read_head()
 
@@ -104,13 +110,22 @@ class ChainStore:
         return self.head.header.height
 
     @property
+    def lowest_height(self) -> int:
+        """The height of the oldest block: 0, or how far the chain was pruned."""
+        return self._lowest
+
+    @property
+    def path(self) -> Path:
+        return self._path
+
+    @property
     def digest(self) -> bytes:
         """The accumulators of the state digest, as they were handed to `append`."""
         return b"".join(piece for _, piece in sorted(self._digest_pieces.items()))
 
     def get(self, key: bytes) -> bytes | None:
         """Return the state entry under `key`: the store is a `StateView`."""
-        return self._get(layout.STATE + key)
+        return self._get(self._state + key)
 
     def entry(self, key: bytes) -> bytes | None:
         """For `verification`: return what lies under a key of `layout`."""
@@ -122,7 +137,17 @@ class ChainStore:
 
     def state_items(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield all state entries, in the order of their keys."""
-        return self._items(layout.STATE)
+        return self._items(self._state)
+
+    @property
+    def spare_state(self) -> bytes:
+        """The prefix under which a snapshot is copied while the state is elsewhere."""
+        return layout.STATE if self._state == layout.OTHER_STATE else layout.OTHER_STATE
+
+    def blocks_below(self, height: int) -> Iterator[Block]:
+        """For `daemon.storage.pruning`: yield all blocks that are below, the oldest first."""
+        for _, value in self._items(layout.BLOCK, stop=at(layout.BLOCK, height)):
+            yield decode_stored(value, Block)
 
     def block(self, height: int) -> Block | None:
         return self._message(at(layout.BLOCK, height), Block)
@@ -222,7 +247,7 @@ class ChainStore:
         changes: Mapping[bytes, bytes | None],
         digest: bytes,
     ) -> None:
-        entries: Entries = {layout.STATE + key: new for key, new in changes.items()}
+        entries: Entries = {self._state + key: new for key, new in changes.items()}
         for block in blocks:
             entries |= block_entries(block, self.network)
         if certificate is not None:
@@ -232,6 +257,17 @@ class ChainStore:
         self.write(entries)
         self._digest_pieces = self._digest_pieces | pieces
         self._head = blocks[-1]
+
+    def raise_lowest(self, height: int) -> None:
+        """For `daemon.storage.pruning`: from now on, nothing below `height` counts as stored."""
+        assert self._lowest <= height <= self.height
+        self.write({layout.LOWEST_KEY: height.to_bytes(8, "big")})
+        self._lowest = height
+
+    def compact(self, start: bytes, stop: bytes) -> None:
+        """Give back the room of what was deleted between two keys. Takes long."""
+        with _daemon_errors(self._path):
+            self._db.compact_range(start=start, stop=stop)
 
     def damaged_files(self) -> Iterator[Damage]:
         """Yield damage in any byte of the files that hold the store; it may be in use meanwhile."""
@@ -283,11 +319,13 @@ class ChainStore:
             raise explain(error, self._path) from error
         return value
 
-    def _items(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Yield what follows `prefix` in each key, from `start` on, and the value."""
+    def _items(
+        self, prefix: bytes, start: bytes = b"", stop: bytes | None = None
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Yield what follows `prefix` in each key, from `start` up to `stop`, and the value."""
         with _daemon_errors(self._path):
             entries = self._db.iterator(
-                start=prefix + start, stop=after(prefix), verify_checksums=True
+                start=prefix + start, stop=stop or after(prefix), verify_checksums=True
             )
             with closing(entries):
                 for key, value in entries:

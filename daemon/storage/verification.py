@@ -10,30 +10,36 @@ In this order, and up to the first thing that is wrong with the contents:
    computed, with nothing missing and nothing more;
 5. local tables: they can be read. Nobody else knows what they must say.
 
+Of a chain whose older blocks were pruned, `pruned_verification` checks what is there.
+
 A store that is in use is checked as it was at the beginning.
 """
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
-from daemon.errors import DaemonError, Exit
 from daemon.storage.errors import CorruptStore
 from daemon.storage.layout import (
     CERTIFICATE,
     DIGEST,
     DIGEST_PIECE_SIZE,
     META,
-    META_COUNT,
     STATE,
     TABLE,
     block_entries,
 )
 from daemon.storage.leveldb_files import check_files
+from daemon.storage.pruned_verification import PrunedVerification
 from daemon.storage.store import ChainStore
 from daemon.storage.tables import TABLES
+from daemon.storage.verification_report import (
+    BLOCKS_PER_REPORT,
+    Report,
+    ReportProgress,
+    Wrong,
+)
 from protocol.blocks import Block, block_hash, genesis_block
 from protocol.chain import Chain
 from protocol.digest import DIGEST_SIZE, StateDigest
@@ -44,46 +50,6 @@ from protocol.ledger import genesis_changes
 from protocol.mempool import Mempool
 from protocol.state import Changes
 from protocol.votes import VoteKind, validate_certificate
-
-BLOCKS_PER_REPORT = 100
-"""After how many blocks the caller hears of progress."""
-
-
-class VerificationFailed(DaemonError):
-    """What is stored is not the chain that the network agreed on."""
-
-    code = "verification-failed"
-    exit_code = Exit.VERIFICATION_FAILED
-    next_step = CorruptStore.next_step
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What was checked so far, and what is wrong. Of a good chain nothing is."""
-
-    head: int
-    """The height of the newest block when the check began."""
-    blocks: int = 0
-    events: int = 0
-    certificates: int = 0
-    state_entries: int = 0
-    findings: tuple[str, ...] = ()
-
-    @property
-    def is_good(self) -> bool:
-        return not self.findings
-
-    def raise_if_bad(self) -> None:
-        """Raise `VerificationFailed` with the first finding."""
-        if self.findings:
-            raise VerificationFailed(self.findings[0])
-
-
-ReportProgress = Callable[[Report], None]
-
-
-class _Wrong(Exception):
-    """The contents are not what they must be."""
 
 
 def verify_folder(folder: Path, genesis: Genesis, report_progress: ReportProgress) -> Report:
@@ -108,12 +74,13 @@ def verify_chain(store: ChainStore, genesis: Genesis, report_progress: ReportPro
     with store.frozen() as frozen:
         if frozen.is_new:
             return Report(head=0, findings=(*findings, "the store does not have a genesis block"))
-        verification = _Verification(frozen, genesis, report_progress)
+        kind = PrunedVerification if frozen.lowest_height else _Verification
+        verification = kind(frozen, genesis, report_progress)
         if findings:
             return replace(verification.report, findings=findings)
         try:
             verification.run()
-        except (_Wrong, CorruptStore) as error:
+        except (Wrong, CorruptStore) as error:
             return replace(verification.report, findings=(str(error),))
         return verification.report
 
@@ -132,16 +99,16 @@ class _Verification:
         self._verifier = Verifier()
         self._state: dict[bytes, bytes] = {}
         self._digest = StateDigest()
-        self._counts = Counter({META: META_COUNT})
+        self._counts = Counter[bytes]()
 
     def run(self) -> None:
-        """Check everything, or raise `_Wrong` or `CorruptStore`."""
+        """Check everything, or raise `Wrong` or `CorruptStore`."""
         chain = self._begin()
         for height in range(1, self.report.head + 1):
             self._follow(chain, height)
             is_certified = self._check_certificate(chain.head)
             if height == self.report.head and not is_certified:
-                raise _Wrong(f"no certificate makes block {height} final")
+                raise Wrong(f"no certificate makes block {height} final")
             if height % BLOCKS_PER_REPORT == 0:
                 self._report_progress(self.report)
         self._compare_state()
@@ -156,7 +123,7 @@ class _Verification:
         self._apply(changes)
         block = genesis_block(self._genesis, self._digest.root)
         if self._stored_block(0) != block:
-            raise _Wrong("block 0 is not that of the genesis")
+            raise Wrong("block 0 is not that of the genesis")
         self._compare_entries(block)
         return Chain(
             genesis=self._genesis,
@@ -170,18 +137,18 @@ class _Verification:
     def _stored_block(self, height: int) -> Block:
         block = self._store.block(height)
         if block is None:
-            raise _Wrong(f"block {height} is missing")
+            raise Wrong(f"block {height} is missing")
         return block
 
     def _follow(self, chain: Chain, height: int) -> None:
         """Judge the next block as the network does, and take over what it changes."""
         block = self._stored_block(height)
         if block.header.parent != chain.head_hash:
-            raise _Wrong(f"block {height} does not follow the one before")
+            raise Wrong(f"block {height} does not follow the one before")
         try:
             chain.finalize([block])
         except InvalidBlock as error:
-            raise _Wrong(f"block {height} is not valid: {error}") from error
+            raise Wrong(f"block {height} is not valid: {error}") from error
         finalization = chain.take_finalization()
         self._apply(finalization.changes)
         self._digest = finalization.digest
@@ -198,13 +165,13 @@ class _Verification:
         if certificate is None:
             return False
         if certificate.kind != VoteKind.FINALIZE or certificate.block != block_hash(block.header):
-            raise _Wrong(f"the certificate of block {height} is about something else")
+            raise Wrong(f"the certificate of block {height} is about something else")
         try:
             validate_certificate(
                 certificate, self._network, self._genesis.authorities, self._verifier
             )
         except InvalidCertificate as error:
-            raise _Wrong(f"the certificate of block {height} is not valid: {error}") from error
+            raise Wrong(f"the certificate of block {height} is not valid: {error}") from error
         self._counts[CERTIFICATE] += 1
         self.report = replace(self.report, certificates=self.report.certificates + 1)
         return True
@@ -221,15 +188,15 @@ class _Verification:
         for key, value in block_entries(block, self._network).items():
             self._counts[key[:1]] += 1
             if self._store.entry(key) != value:
-                raise _Wrong(f"an index is wrong about block {block.header.height}")
+                raise Wrong(f"an index is wrong about block {block.header.height}")
 
     def _compare_state(self) -> None:
         expected = sorted(self._state.items())
         for ours, stored in zip_longest(expected, self._store.state_items()):
             if ours != stored:
-                raise _Wrong("the stored state is not the one that the blocks lead to")
+                raise Wrong("the stored state is not the one that the blocks lead to")
         if self._store.digest != self._digest.encode():
-            raise _Wrong("the stored digest is not that of the state")
+            raise Wrong("the stored digest is not that of the state")
         self._counts[STATE] += len(expected)
         self._counts[DIGEST] += len(range(0, DIGEST_SIZE, DIGEST_PIECE_SIZE))
         self.report = replace(self.report, state_entries=len(expected))
@@ -237,6 +204,7 @@ class _Verification:
     def _compare_counts(self) -> None:
         """Check that nothing is stored but what was compared, and local tables."""
         stored = Counter(key[:1] for key, _ in self._store.entries())
-        del stored[TABLE]
+        for prefix in (TABLE, META, self._store.spare_state):
+            del stored[prefix]
         if stored != self._counts:
-            raise _Wrong("the store holds entries that belong to no block")
+            raise Wrong("the store holds entries that belong to no block")

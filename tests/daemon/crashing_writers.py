@@ -3,6 +3,7 @@
     python -m tests.daemon.crashing_writers store FOLDER
     python -m tests.daemon.crashing_writers votes FOLDER
     python -m tests.daemon.crashing_writers votes-unpruned FOLDER
+    python -m tests.daemon.crashing_writers pruned FOLDER
 
 Each writes one thing after the other, and prints its number as soon as it may be relied on. At a
 full disk it prints the error's code and ends.
@@ -15,6 +16,7 @@ from itertools import count
 from pathlib import Path
 
 from daemon.errors import DaemonError
+from daemon.storage.pruning import prune_steps
 from daemon.storage.store import ChainStore
 from daemon.storage.vote_log import VoteLog
 from protocol.blocks import Block
@@ -32,6 +34,9 @@ from tests.daemon.stored_chains import (
 )
 
 EVENTS_PER_BLOCK = 20
+KEPT = 5
+GROWN = 20
+"""Blocks that are kept, and how often some are appended before older ones go."""
 PRUNE_EVERY = 40
 BALLAST_SIZE = 256 * 1024
 
@@ -65,6 +70,19 @@ def write_blocks(folder: Path) -> Iterator[int]:
             yield height
 
 
+def prune_blocks(folder: Path) -> Iterator[int]:
+    """Append blocks, delete all but a few, and yield the height that is kept after each step."""
+    next(height for height in write_blocks(folder) if height >= KEPT)
+    with ChainStore.open(folder, NETWORK.id) as store:
+        while True:
+            for _ in range(GROWN):
+                blocks = blocks_at(store.head)
+                height = blocks[-1].header.height
+                store.append(blocks, finalize(blocks[-1]), state_of(height), digest_of(height))
+            for _ in prune_steps(store, keep_from=store.height - KEPT):
+                yield store.lowest_height
+
+
 def write_votes(folder: Path, prune_every: int = PRUNE_EVERY) -> Iterator[int]:
     """Append votes, and yield the view of each; prune from time to time."""
     with VoteLog[LogRecord].open(folder, NETWORK.id, LogRecord, BALLAST_SIZE) as log:
@@ -85,6 +103,7 @@ def main() -> None:
     kind, folder = sys.argv[1:]
     writers: dict[str, Callable[[Path], Iterator[int]]] = {
         "store": write_blocks,
+        "pruned": prune_blocks,
         "votes": write_votes,
         "votes-unpruned": partial(write_votes, prune_every=0),
     }

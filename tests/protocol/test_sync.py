@@ -187,3 +187,31 @@ def test_a_proven_height_needs_no_second_voice() -> None:
     assert sync.target == 7
     sync.left(token("eve"))
     assert sync.target == 7
+
+
+def test_who_pruned_what_we_lack_is_not_asked() -> None:
+    sync = Sync(0)
+    assert sync.heard(ANN, 9, 5) is None
+    assert sync.heard(BOB, 3) == ask(BOB, 1, 3, 1)
+    assert sync.advanced(3) is None
+    assert sync.advanced(4) == ask(ANN, 5, 9, 2)
+
+
+def test_who_pruned_meanwhile_is_left_for_another_at_once() -> None:
+    sync = Sync(0)
+    sync.heard(ANN, 9)
+    sync.heard(BOB, 8)
+
+    assert sync.heard(ANN, 9, 2) == ask(BOB, 1, 8, 2)
+    assert sync.expired(SyncTimer(1)) is None
+
+
+def test_refusals_of_everybody_do_not_make_us_ask_in_circles() -> None:
+    sync = Sync(0)
+    sync.heard(ANN, 9)
+    sync.heard(BOB, 9)
+    sync.heard(ANN, 9, 2)
+
+    assert sync.heard(BOB, 9, 2) is None
+    assert sync.heard(ANN, 9, 2) is None
+    assert sync.is_behind

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from daemon.storage.store import ChainStore
-from daemon.storage.verification import Report, verify_folder
+from daemon.storage.verification import verify_folder
+from daemon.storage.verification_report import Report
 from daemon.storage.vote_log import VoteLog
 from protocol.blocks import block_hash
 from protocol.consensus import LogRecord

@@ -228,6 +228,7 @@ def test_a_bad_chain_ends_with_7(home: Home, screen: Screen) -> None:
     report = {
         "good": False, "height": 3, "blocks": 2, "events": 2, "certificates": 2,
         "state_entries": 0, "findings": ["block 3 is not signed"], "records": [],
+        "lowest_height": 0,
     }  # fmt: skip
     with home.locked(), canned_node(home, {"chain.verify": report, "records.verify": report}):
         assert screen.run("chain verify") == 7

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from daemon.storage.layout import block_entries
+from daemon.storage.pruning import prune
 from daemon.storage.store import ChainStore
 from daemon.storage.vote_log import VoteLog
 from protocol.consensus.log import LogRecord, OwnVote
@@ -50,7 +51,7 @@ def check_store(folder: Path, acknowledged: int) -> int:
         assert store.certificate(height) is not None, "half of an append is there"
         assert store.get(b"height") == state_of(height)[b"height"]
         assert store.digest == (digest_of(height) if height else DIGEST)
-        for each in range(max(1, acknowledged - 1), height + 1):
+        for each in range(max(1, store.lowest_height, acknowledged - 1), height + 1):
             block = store.block(each)
             assert block is not None
             for key, value in block_entries(block, NETWORK.id).items():
@@ -85,3 +86,18 @@ def test_no_acknowledged_vote_is_lost(tmp_path: Path) -> None:
     for _ in range(ROUNDS):
         acknowledged = run_and_kill("votes", tmp_path, dice.uniform(0, LIFETIME_MAX))
         check_votes(tmp_path, acknowledged)
+
+
+def test_a_chain_whose_pruning_is_killed_is_whole_and_can_be_pruned(tmp_path: Path) -> None:
+    dice = random.Random(3)
+    lowest = 0
+    for _ in range(ROUNDS):
+        acknowledged = run_and_kill("pruned", tmp_path, dice.uniform(0, LIFETIME_MAX))
+        assert acknowledged[0] >= lowest
+        lowest = acknowledged[-1]
+        height = check_store(tmp_path, lowest)
+        assert lowest <= height
+    with ChainStore.open(tmp_path, NETWORK.id) as store:
+        assert store.lowest_height >= lowest
+        prune(store, keep_from=store.height)
+        assert list(store.blocks_below(store.height)) == []

@@ -12,7 +12,8 @@ from daemon.storage.errors import StoreLocked, StoreMismatch
 from daemon.storage.layout import BLOCK, CERTIFICATE, DIGEST, EVENT, STATE, TABLE, Entries, at
 from daemon.storage.store import ChainStore
 from daemon.storage.tables import NOTES, Note
-from daemon.storage.verification import Report, VerificationFailed, verify_chain, verify_folder
+from daemon.storage.verification import verify_chain, verify_folder
+from daemon.storage.verification_report import Report, VerificationFailed
 from protocol.blocks import Block, block_hash
 from protocol.codec import encode
 from protocol.votes import VoteKind

@@ -1,0 +1,118 @@
+"""Deletes old blocks with all that is stored about them, and gives the room back to the disk.
+
+The state stays, and so does what a light client needs. First the store says that the blocks do not
+count any more, then they are deleted in bounded batches, the oldest first; then LevelDB rewrites
+its files without them. Whoever is killed in between leaves a good store, in which some blocks are
+left that do not count: the next pruning finds them.
+
+All of it is a sequence of steps, each of which takes a moment: a caller may stop between two.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.storage import layout
+from daemon.storage.layout import Entries, at, block_entries
+from daemon.storage.store import ChainStore
+
+KEYS_PER_BATCH_MAX = 4_096
+"""A batch is written when it has more; one block has a little more than twice as many at most."""
+
+RANGES_PER_PREFIX = 16
+"""In how many steps the keys of one prefix are compacted."""
+
+SECTOR_SIZE = 512
+"""What `st_blocks` counts in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a pruning is, in steps of two kinds."""
+
+    blocks: int
+    blocks_total: int
+    compacted: int
+    compacted_total: int = len(layout.HISTORY) * RANGES_PER_PREFIX
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What a pruning did."""
+
+    lowest_height: int
+    """The oldest block that is still here."""
+    blocks: int
+    size_before: int
+    """Bytes on the disk, as `du` counts them."""
+    size_after: int
+
+
+ReportProgress = Callable[[Progress], None]
+
+
+def prune(
+    store: ChainStore, *, keep_from: int, report_progress: ReportProgress = lambda _: None
+) -> Pruned:
+    """Delete what is stored about blocks below `keep_from`. Takes long."""
+    size_before, progress = size_on_disk(store.path), Progress(0, 0, 0)
+    for progress in prune_steps(store, keep_from=keep_from):
+        report_progress(progress)
+    size_after = size_on_disk(store.path)
+    return Pruned(store.lowest_height, progress.blocks, size_before, size_after)
+
+
+def prune_steps(store: ChainStore, *, keep_from: int) -> Iterator[Progress]:
+    """Do the same step by step; the newest block always stays."""
+    keep_from = max(store.lowest_height, min(keep_from, store.height))
+    if keep_from > store.lowest_height:
+        store.raise_lowest(keep_from)
+    first = next((block.header.height for block in store.blocks_below(keep_from)), keep_from)
+    progress = Progress(0, keep_from - first, 0)
+    yield progress
+    for blocks in _delete(store, keep_from):
+        progress = Progress(blocks, max(blocks, progress.blocks_total), 0)
+        yield progress
+    for done, prefix in enumerate(layout.HISTORY):
+        for index in range(RANGES_PER_PREFIX):
+            store.compact(*_range(prefix, index, keep_from))
+            compacted = done * RANGES_PER_PREFIX + index + 1
+            yield Progress(progress.blocks, progress.blocks_total, compacted)
+
+
+def size_on_disk(folder: Path) -> int:
+    """Return the bytes that the files of a store occupy; some of them may just disappear."""
+    size = 0
+    for path in folder.iterdir():
+        try:
+            size += path.stat().st_blocks * SECTOR_SIZE
+        except FileNotFoundError:
+            continue
+    return size
+
+
+def _delete(store: ChainStore, keep_from: int) -> Iterator[int]:
+    """Yield after each batch how many blocks are gone."""
+    batch: Entries = {}
+    count = 0
+    for count, block in enumerate(store.blocks_below(keep_from), start=1):
+        batch |= dict.fromkeys(block_entries(block, store.network))
+        batch[at(layout.CERTIFICATE, block.header.height)] = None
+        if len(batch) > KEYS_PER_BATCH_MAX:
+            store.write(batch)
+            batch = {}
+            yield count
+    if batch:
+        store.write(batch)
+        yield count
+
+
+def _range(prefix: bytes, index: int, keep_from: int) -> tuple[bytes, bytes]:
+    """Return one of the ranges of keys that make up all that was deleted under `prefix`."""
+    if prefix in (layout.BLOCK, layout.CERTIFICATE):
+        heights = [keep_from * each // RANGES_PER_PREFIX for each in (index, index + 1)]
+        return at(prefix, heights[0]), at(prefix, heights[1])
+    width = 256 // RANGES_PER_PREFIX
+    start = prefix + bytes([index * width])
+    last = index == RANGES_PER_PREFIX - 1
+    return start, layout.after(prefix) if last else prefix + bytes([(index + 1) * width])

@@ -1,0 +1,86 @@
+"""A light client: from the genesis to the authorities of any epoch, by headers and certificates.
+
+Who holds the set of one epoch can judge each certificate of it. A final header of that epoch which
+names the next set hands trust on: a quorum of the old authorities vouches for the new ones. So one
+header for each epoch leads from the genesis to any head, without a block, an event or a state, and
+without trust in whoever sent them.
+
+What is final may be certified by a descendant: then the headers in between are needed, too.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from protocol.blocks import Header, block_hash
+from protocol.codec import Message
+from protocol.errors import InvalidBlock
+from protocol.genesis import AUTHORITIES_MAX, Authority, Genesis, authorities_hash, network_id
+from protocol.identity import Verifier
+from protocol.votes import Certificate, VoteKind, validate_certificate
+
+DESCENDANTS_MAX = 64
+"""How many headers may stand between a header and the one that its certificate names."""
+
+
+class FinalHeader(Message, frozen=True):
+    """A header, and the proof that it is final: a certificate for it, or for a descendant."""
+
+    header: Header
+    descendants: Annotated[tuple[Header, ...], msgspec.Meta(max_length=DESCENDANTS_MAX)]
+    certificate: Certificate
+
+
+class EpochProof(Message, frozen=True):
+    """A final header of an epoch, and the authorities of the next one, which it names."""
+
+    final: FinalHeader
+    authorities: Annotated[
+        tuple[Authority, ...], msgspec.Meta(min_length=1, max_length=AUTHORITIES_MAX)
+    ]
+
+
+class LightClient:
+    """Knows who the authorities of one epoch are, the first one to begin with."""
+
+    def __init__(self, genesis: Genesis, verifier: Verifier) -> None:
+        self.epoch = 0
+        self.authorities = genesis.authorities
+        self._network = network_id(genesis)
+        self._verifier = verifier
+
+    def advance(self, proof: EpochProof) -> None:
+        """Go on to the next epoch. Raises `InvalidBlock` or `InvalidCertificate`."""
+        self.validate(proof.final)
+        if proof.final.header.next_authorities != authorities_hash(
+            self.epoch + 1, proof.authorities
+        ):
+            raise InvalidBlock("the header does not name these as the next authorities")
+        self.epoch += 1
+        self.authorities = proof.authorities
+
+    def validate(self, final: FinalHeader) -> None:
+        """Raise `InvalidBlock` or `InvalidCertificate` unless the epoch's quorum finalized it."""
+        if final.header.is_tail:
+            raise InvalidBlock("a tail block is never part of the chain")
+        self._validate_header(final.header)
+        last = final.header
+        for header in final.descendants:
+            self._validate_header(header)
+            if header.parent != block_hash(last):
+                raise InvalidBlock("a header does not stand on the one before")
+            last = header
+        certificate = final.certificate
+        if certificate.kind != VoteKind.FINALIZE or certificate.block != block_hash(last):
+            raise InvalidBlock("the certificate does not finalize the header")
+        if (certificate.epoch, certificate.view) != (last.epoch, last.view):
+            raise InvalidBlock("the certificate is about another view than its block")
+        validate_certificate(certificate, self._network, self.authorities, self._verifier)
+
+    def _validate_header(self, header: Header) -> None:
+        if header.network != self._network:
+            raise InvalidBlock("the header belongs to another network")
+        if header.epoch != self.epoch:
+            raise InvalidBlock(f"the header is of epoch {header.epoch} and not of {self.epoch}")
+        if header.authorities != authorities_hash(self.epoch, self.authorities):
+            raise InvalidBlock("the header names other authorities")

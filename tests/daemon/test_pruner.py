@@ -1,0 +1,94 @@
+"""A running node prunes when it is worth it, and tells its core at once what is not there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trio
+
+from daemon import pruner as module
+from daemon.pruner import PAUSE_SECONDS, Pruner
+from daemon.receipts import TooBusy
+from daemon.storage.store import ChainStore
+from protocol.effects import BlocksPruned
+from tests.daemon.stored_chains import (
+    DIGEST,
+    GENESIS,
+    NETWORK,
+    digest_of,
+    finalize,
+    make_chain,
+    state_of,
+)
+
+HEAD = 30
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[ChainStore]:
+    with ChainStore.open(tmp_path / "chain", NETWORK.id) as store:
+        store.begin(GENESIS, {}, DIGEST)
+        for block in make_chain(HEAD):
+            height = block.header.height
+            store.append([block], finalize(block), state_of(height), digest_of(height))
+        yield store
+
+
+class Core:
+    def __init__(self) -> None:
+        self.told: list[BlocksPruned] = []
+        self.was_told = trio.Event()
+
+    async def put(self, input: BlocksPruned) -> None:
+        self.told.append(input)
+        self.was_told.set()
+
+
+async def test_the_core_hears_of_it_once(store: ChainStore) -> None:
+    core = Core()
+    pruned = await Pruner(store, keep_blocks=0, put=core.put).prune(keep_blocks=10)
+
+    assert core.told == [BlocksPruned(HEAD - 9)]
+    assert (pruned.lowest_height, pruned.blocks) == (HEAD - 9, HEAD - 9)
+
+
+async def test_a_second_pruning_at_the_same_time_is_refused(store: ChainStore) -> None:
+    pruner = Pruner(store, keep_blocks=0, put=Core().put)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lambda: pruner.prune(keep_blocks=10))
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(TooBusy):
+            await pruner.prune(keep_blocks=10)
+    await pruner.prune(keep_blocks=5)
+
+
+async def test_a_pruning_that_was_cancelled_is_finished_the_next_time(store: ChainStore) -> None:
+    pruner = Pruner(store, keep_blocks=0, put=Core().put)
+    with trio.CancelScope() as scope:
+        await pruner.prune(keep_blocks=10, report_progress=lambda _: scope.cancel())
+    await pruner.prune(keep_blocks=10)
+
+    assert list(store.blocks_below(HEAD - 9)) == []
+
+
+async def test_what_the_configuration_says_is_kept(
+    store: ChainStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SURPLUS_MIN", 5)
+    core = Core()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Pruner(store, keep_blocks=20, put=core.put).run)
+        await core.was_told.wait()
+        nursery.cancel_scope.cancel()
+
+    assert core.told == [BlocksPruned(HEAD - 19)]
+    assert store.lowest_height == HEAD - 19
+
+
+@pytest.mark.parametrize("keep", [0, HEAD])
+async def test_what_is_not_worth_it_is_left(
+    store: ChainStore, keep: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    with trio.move_on_after(PAUSE_SECONDS):
+        await Pruner(store, keep_blocks=keep, put=Core().put).run()
+    assert store.lowest_height == 0
