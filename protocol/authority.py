@@ -7,6 +7,7 @@ longer sponsor, remove, cast ballots or review.
 
 from protocol.codec import encode
 from protocol.context import Context
+from protocol.electorates import authorities_at, epoch_entry
 from protocol.errors import InvalidEvent, InvalidSignature
 from protocol.events import AuthorityBallot, BallotChoice, Equivocation
 from protocol.identity import Verifier, short
@@ -22,9 +23,6 @@ from protocol.state import (
     equivocation_key,
 )
 from protocol.votes import is_equivocation, validate_vote
-
-EPOCH = 0
-"""The only epoch, as long as authorities are fixed."""
 
 
 class BallotWithoutEffect(InvalidEvent):
@@ -52,9 +50,10 @@ def apply_authority_ballot(state: StateView, body: AuthorityBallot, context: Con
     require_authority(state, body.authority, context)
     require_member(state, body.candidate)
     is_addition = body.choice == BallotChoice.ADD
-    if is_addition == is_authority(context, body.candidate):
+    if is_addition == is_authority(state, body.candidate, context):
         raise BallotWithoutEffect(f"ballot on {short(body.candidate)} would change nothing")
-    voting_keys = [authority.voting_key for authority in context.genesis.authorities]
+    voters = authorities_at(state, context.height)
+    voting_keys = [authority.voting_key for authority in voters]
     if is_addition and body.voting_key in voting_keys:
         raise VotingKeyTaken("another authority votes with that key")
     last = ballot_entry(state, body.authority, body.candidate)
@@ -69,14 +68,15 @@ def apply_equivocation(
 ) -> Changes:
     """Raises a subclass of `InvalidEvent`. The votes prove it, whoever reports them."""
     require_member(state, body.reporter)
-    if not is_equivocation(body.first, body.second) or body.first.epoch != EPOCH:
+    epoch = epoch_entry(state, body.first.epoch)
+    if epoch is None or not is_equivocation(body.first, body.second):
         raise NoEquivocation("the votes do not contradict each other")
     try:
         for vote in (body.first, body.second):
-            validate_vote(vote, context.network, context.genesis.authorities, verifier)
+            validate_vote(vote, context.network, epoch.authorities, verifier)
     except InvalidSignature as error:
         raise NoEquivocation(str(error)) from error
-    culprit = context.genesis.authorities[body.first.signer].member
+    culprit = epoch.authorities[body.first.signer].member
     if equivocation_entry(state, culprit) is not None:
         raise AlreadySuspended(f"authority {short(culprit)} is suspended already")
     entry = EquivocationEntry(body.first, body.second, body.reporter, context.height)

@@ -56,10 +56,12 @@ class Member(Message, frozen=True):
 
 
 class Authority(Message, frozen=True):
-    """A member that votes on blocks, with the key that it votes with."""
+    """A member that votes on blocks, with the key that it votes with in this epoch."""
 
     member: MemberId
     voting_key: PublicKey
+    recovery_key: PublicKey
+    """Its private half is kept offline: it helps to go on when too many voting keys are lost."""
 
 
 class Genesis(Message, frozen=True):
@@ -116,9 +118,10 @@ def _validate_keys(genesis: Genesis) -> None:
         *(member.id for member in genesis.members),
         *(member.officer for member in genesis.members),
         *(authority.voting_key for authority in genesis.authorities),
+        *(authority.recovery_key for authority in genesis.authorities),
     ]
     if len(set(signing)) != len(signing):
-        raise InvalidGenesis("a member, officer or voting key appears twice")
+        raise InvalidGenesis("a member, officer, voting or recovery key appears twice")
     if len({member.kem_key for member in genesis.members}) != len(genesis.members):
         raise InvalidGenesis("two members have the same KEM key")
 

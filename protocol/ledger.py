@@ -21,6 +21,7 @@ from protocol.disclosure import (
     apply_disclosure,
     apply_emergency_reviewed,
 )
+from protocol.electorates import first_epoch
 from protocol.errors import InvalidEvent
 from protocol.events import (
     EVENT_LIFETIME_MAX,
@@ -98,6 +99,7 @@ def genesis_changes(genesis: Genesis) -> Changes:
     overlay = Overlay({})
     for member in genesis.members:
         overlay.apply(admit(overlay, member, height=0))
+    overlay.apply(first_epoch(genesis))
     overlay.apply(begin_forgetting(genesis.created_at))
     return overlay.changes
 

@@ -1,14 +1,15 @@
 """Who belongs: the rules of `MemberAdmitted` and `MemberRemoved`.
 
 A sponsor lets a member in alone; only a quorum puts one out, and the key of a removed member never
-comes back. Its organisation may return with a new key, under the old name. Authorities are fixed
-by the genesis, so they cannot be removed.
+comes back. Its organisation may return with a new key, under the old name. An authority is taken
+out of the authorities first (see `authority`), and removed then.
 """
 
 from msgspec.structs import replace
 
 from protocol.codec import encode
 from protocol.context import Context
+from protocol.electorates import authorities_at, newest_epoch
 from protocol.errors import InvalidEvent
 from protocol.events import MemberAdmitted, MemberRemoved
 from protocol.genesis import Member, quorum
@@ -88,13 +89,15 @@ def require_member(state: StateView, member: MemberId) -> None:
         raise NotAMember(member)
 
 
-def is_authority(context: Context, member: MemberId) -> bool:
-    return any(authority.member == member for authority in context.genesis.authorities)
+def is_authority(state: StateView, member: MemberId, context: Context) -> bool:
+    """Say whether the member votes on the block that the event would stand in."""
+    voters = authorities_at(state, context.height)
+    return any(authority.member == member for authority in voters)
 
 
 def require_authority(state: StateView, member: MemberId, context: Context) -> None:
     """Raise `NotAnAuthority` or `AuthoritySuspended`."""
-    if not is_authority(context, member):
+    if not is_authority(state, member, context):
         raise NotAnAuthority(member)
     if equivocation_entry(state, member) is not None:
         raise AuthoritySuspended(member)
@@ -134,13 +137,18 @@ def apply_member_removed(state: StateView, body: MemberRemoved, context: Context
         raise RemoversNotInOrder("removers must be sorted by id, each once")
     for remover in body.removers:
         require_authority(state, remover, context)
-    needed = quorum(len(context.genesis.authorities))
+    needed = quorum(len(authorities_at(state, context.height)))
     if len(body.removers) < needed:
         raise NoQuorum(f"{len(body.removers)} authorities remove, {needed} are needed")
-    if is_authority(context, body.member):
+    if is_authority(state, body.member, context) or _is_next(state, body.member):
         raise AuthorityNotRemovable(f"{short(body.member)} is an authority")
     entry = member_entry(state, body.member)
     if entry is None or entry.removed_height is not None:
         raise NotAMember(body.member)
     removed = replace(entry, removed_height=context.height)
     return {member_key(body.member): encode(removed), name_key(entry.member.name): None}
+
+
+def _is_next(state: StateView, member: MemberId) -> bool:
+    """Say whether the member votes, or will once the newest epoch begins."""
+    return any(authority.member == member for authority in newest_epoch(state).authorities)

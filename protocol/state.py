@@ -10,6 +10,8 @@ whatever must be listed is numbered (members, emergencies) or linked (what is to
     "f"                                ForgettingEntry   see protocol.forgetting
     "h" slot:8                         SlotEntry         see protocol.forgetting
     "i" event:32                       PRESENT           the event is in the chain
+    "j"                                ChangesWanted     decided on, and not made yet; else absent
+    "k" member:32                      ReadyEntry        the newest voting key it offers
     "l" number:8                       disclosure:32     emergencies, in the order of the chain
     "m" member:32                      MemberEntry       for ever
     "n" name                           member:32         the active member of that name
@@ -21,18 +23,20 @@ whatever must be listed is numbered (members, emergencies) or linked (what is to
     "t"                                TotalsEntry       how many numbers are taken
     "u" requester:32 request:32        AskedEntry        a request that was put on the chain
     "v" disclosure:32                  ReviewEntry       an emergency, and its review
+    "w" epoch:8                        EpochEntry        for ever
+    "w"                                Counter           the newest epoch that has an entry
 
 Numbers in keys are big-endian.
 """
 
 from collections.abc import Iterator
-from typing import Any, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 import msgspec
 
 from protocol.codec import Counter, Day, Message
 from protocol.events import BallotChoice, Commitment, ConsentId, EventId, Verdict
-from protocol.genesis import Member
+from protocol.genesis import AUTHORITIES_MAX, Authority, Member
 from protocol.identity import MemberId, PublicKey, SubjectId, short
 from protocol.votes import Vote
 
@@ -104,6 +108,32 @@ class EquivocationEntry(Message, frozen=True):
     second: Vote
     reporter: MemberId
     height: Counter
+
+
+class EpochEntry(Message, frozen=True):
+    """Who votes on the blocks above `base_height`, until the next epoch; sorted by member."""
+
+    epoch: Counter
+    base_height: Counter
+    authorities: Annotated[
+        tuple[Authority, ...], msgspec.Meta(min_length=1, max_length=AUTHORITIES_MAX)
+    ]
+
+
+class ReadyEntry(Message, frozen=True):
+    """The keys that a member offers for a coming epoch; it had the chain up to `height`."""
+
+    voting_key: PublicKey
+    recovery_key: PublicKey
+    height: Counter
+
+
+class ChangesWanted(Message, frozen=True):
+    """What was decided and waits for an epoch that has room for it: members, sorted, each once."""
+
+    additions: tuple[MemberId, ...] = ()
+    removals: tuple[MemberId, ...] = ()
+    rotations: tuple[MemberId, ...] = ()
 
 
 class ConsentEntry(Message, frozen=True):
@@ -188,6 +218,14 @@ def equivocation_key(authority: MemberId) -> bytes:
     return b"e" + authority
 
 
+def epoch_key(epoch: int) -> bytes:
+    return b"w" + epoch.to_bytes(8, "big")
+
+
+def ready_key(member: MemberId) -> bytes:
+    return b"k" + member
+
+
 def consent_key(consent: ConsentId) -> bytes:
     return b"c" + consent
 
@@ -222,6 +260,8 @@ def emergency_key(number: int) -> bytes:
 
 
 TOTALS_KEY = b"t"
+EPOCH_KEY = b"w"
+CHANGES_KEY = b"j"
 
 
 def member_entry(state: StateView, member: MemberId) -> MemberEntry | None:
@@ -259,6 +299,14 @@ def ballot_entry(state: StateView, authority: MemberId, candidate: MemberId) -> 
 
 def equivocation_entry(state: StateView, authority: MemberId) -> EquivocationEntry | None:
     return read(state, equivocation_key(authority), EquivocationEntry)
+
+
+def ready_entry(state: StateView, member: MemberId) -> ReadyEntry | None:
+    return read(state, ready_key(member), ReadyEntry)
+
+
+def changes_wanted(state: StateView) -> ChangesWanted:
+    return read(state, CHANGES_KEY, ChangesWanted) or ChangesWanted()
 
 
 def consent_entry(state: StateView, consent: ConsentId) -> ConsentEntry | None:

@@ -50,6 +50,7 @@ def init(
         "kind": card.member.kind.value,
         "locked": passphrase is not None,
         "card": str(home.member_card),
+        "recovery_key": str(home.recovery_key),
     }
     show(made, _render, as_json=as_json)
 
@@ -73,6 +74,7 @@ def _render(made: dict[str, Any]) -> str:
             ("member", made["member"]),
             ("keys", locked),
             ("card", made["card"]),
+            ("recovery key", made["recovery_key"]),
         ]
     )
     return "\n".join(
@@ -81,5 +83,8 @@ def _render(made: dict[str, Any]) -> str:
             facts,
             paint("Next: placet join TICKET, with a ticket from an authority of a network;", FAINT),
             paint("or send the card to those with whom you found one.", FAINT),
+            paint(
+                "Move the recovery key to a medium that lies in a safe: no node needs it.", FAINT
+            ),
         ]
     )

@@ -60,7 +60,11 @@ def make_genesis(
         delay_bound=delay_bound,
         members=tuple(card.member for card in by_id),
         authorities=tuple(
-            Authority(card.member.id, card.voting_key)
+            Authority(
+                member=card.member.id,
+                voting_key=card.voting_key,
+                recovery_key=card.recovery_key,
+            )
             for card in by_id
             if card.member.name in authorities
         ),

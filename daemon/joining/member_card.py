@@ -39,6 +39,7 @@ class InvalidCard(DaemonError):
 class Card(Message, frozen=True, tag="member-card"):
     member: Member
     voting_key: PublicKey
+    recovery_key: PublicKey
     addresses: Annotated[tuple[Address, ...], msgspec.Meta(max_length=ADDRESSES_MAX)]
 
 

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from daemon.config import Config, read_config, render_config
 from daemon.errors import DaemonError
 from daemon.joining.member_card import Card, render_card
-from daemon.keys.keystore import NodeKeys, load_keys, new_node_keys, save_keys
+from daemon.keys.keystore import (
+    NodeKeys,
+    RecoveryKey,
+    load_keys,
+    new_node_keys,
+    new_recovery_key,
+    save_keys,
+)
 from daemon.storage.files import disk_errors, write_file
 from daemon.storage.home import Home
 from protocol.codec import encode
@@ -48,9 +55,10 @@ def create_home(home: Home, plan: Plan, passphrase: str | None) -> Card:
     home.prepare()
     with disk_errors("the configuration"):
         write_file(home.config, text.encode(), replace=False)
-    keys = new_node_keys()
+    keys, recovery = new_node_keys(), new_recovery_key()
     save_keys(home.node_keys, keys, passphrase)
-    return _write_card(home, config, keys)
+    save_keys(home.recovery_key, recovery, passphrase)
+    return _write_card(home, config, keys, recovery)
 
 
 def member_of(config: Config, keys: NodeKeys) -> Member:
@@ -86,10 +94,11 @@ def _render(plan: Plan) -> str:
     return render_config({"node": {"name": plan.name, "kind": plan.kind}, "network": network})
 
 
-def _write_card(home: Home, config: Config, keys: NodeKeys) -> Card:
+def _write_card(home: Home, config: Config, keys: NodeKeys, recovery: RecoveryKey) -> Card:
     card = Card(
         member=member_of(config, keys),
         voting_key=SigningKey(keys.voting_seed).public,
+        recovery_key=SigningKey(recovery.seed).public,
         addresses=tuple(config.network.announce or config.network.listen),
     )
     with disk_errors("the member card"):

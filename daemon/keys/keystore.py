@@ -1,4 +1,4 @@
-"""Keys in files: those of a node, and those of a patient.
+"""Keys in files: those of a node, its recovery key, and those of a patient.
 
 A key file is JSON. It is locked with a passphrase (see `key_lock`) or, for networks that are
 thrown away, left unlocked by choice, and then says so:
@@ -8,10 +8,10 @@ thrown away, left unlocked by choice, and then says so:
     {"protection": "none", "format": "placet-keys", "version": 1,
      "warning": "...", "keys": "..."}
 
-What is locked is the canonical encoding of `NodeKeys` or `PatientKeys`; it starts with its kind,
-so one is never taken for the other. Only its owner may read a key file, and one that is locked
-more weakly than `INTERACTIVE` is not accepted unless the caller says so. Where the passphrase comes
-from is the caller's business.
+What is locked is the canonical encoding of `NodeKeys`, `RecoveryKey` or `PatientKeys`; it starts
+with its kind, so one is never taken for the other. Only its owner may read a key file, and one that
+is locked more weakly than `INTERACTIVE` is not accepted unless the caller says so. Where the
+passphrase comes from is the caller's business.
 """
 
 import os
@@ -89,6 +89,15 @@ class NodeKeys(Message, frozen=True, tag="node-keys"):
         return "NodeKeys()"
 
 
+class RecoveryKey(Message, frozen=True, tag="recovery-key"):
+    """What an organisation signs a recovery with. No running node needs it: it is kept offline."""
+
+    seed: Bytes32
+
+    def __repr__(self) -> str:
+        return "RecoveryKey()"
+
+
 class PatientKeys(Message, frozen=True, tag="patient-keys"):
     """What all keys of a patient follow from."""
 
@@ -98,7 +107,10 @@ class PatientKeys(Message, frozen=True, tag="patient-keys"):
         return "PatientKeys()"
 
 
-Keys = TypeVar("Keys", NodeKeys, PatientKeys)
+Keys = TypeVar("Keys", NodeKeys, RecoveryKey, PatientKeys)
+
+OWNERS = {NodeKeys: "a node", RecoveryKey: "a recovery", PatientKeys: "a patient"}
+"""How errors call the kinds of keys."""
 
 Format = Literal["placet-keys"]
 Version = Literal[1]
@@ -145,6 +157,11 @@ def new_node_keys() -> NodeKeys:
     )
 
 
+def new_recovery_key() -> RecoveryKey:
+    """Draw the recovery key of a new node."""
+    return RecoveryKey(secrets.token_bytes(32))
+
+
 def new_patient_keys() -> PatientKeys:
     """Draw the seed of a new patient."""
     return PatientKeys(secrets.token_bytes(32))
@@ -152,7 +169,7 @@ def new_patient_keys() -> PatientKeys:
 
 def save_keys(
     path: Path,
-    keys: NodeKeys | PatientKeys,
+    keys: NodeKeys | RecoveryKey | PatientKeys,
     passphrase: str | None,
     *,
     hardness: Hardness = MODERATE,
@@ -185,8 +202,9 @@ def load_keys(
     try:
         return decode(encoded, kind)
     except DecodeError as error:
-        whose = "a node" if kind is NodeKeys else "a patient"
-        raise KeyFileDamaged(f"The file {path} does not hold the keys of {whose}.") from error
+        raise KeyFileDamaged(
+            f"The file {path} does not hold the keys of {OWNERS[kind]}."
+        ) from error
 
 
 def is_locked(path: Path) -> bool:

@@ -4,7 +4,7 @@ HOME            0700
   config.toml   this node's configuration
   genesis.bin   what all nodes of the network share
   member-card   what this node shows others to found a network
-  keys/         the node's keys, sealed
+  keys/         the node's keys, sealed, and its recovery key until that is moved offline
   chain/        LevelDB: the finalized chain and local tables
   votes/        what this authority signed; never part of a backup
   vault/        sealed records and the keys that open them
@@ -67,6 +67,10 @@ class Home:
     @property
     def node_keys(self) -> Path:
         return self.keys / "node.json"
+
+    @property
+    def recovery_key(self) -> Path:
+        return self.keys / "recovery.json"
 
     @property
     def member_card(self) -> Path:

@@ -40,10 +40,20 @@ class Party:
     key: SigningKey
     voting_key: SigningKey
     officer_key: SigningKey
+    recovery_key: SigningKey
 
     @property
     def id(self) -> MemberId:
         return self.member.id
+
+    @property
+    def authority(self) -> Authority:
+        """What the genesis says of it, if it votes."""
+        return Authority(
+            member=self.id,
+            voting_key=self.voting_key.public,
+            recovery_key=self.recovery_key.public,
+        )
 
 
 @dataclass(slots=True)
@@ -103,7 +113,7 @@ def make_cast(
         emergency_veto=False,
         delay_bound=delay_bound,
         members=tuple(party.member for party in everybody),
-        authorities=tuple(Authority(p.id, p.voting_key.public) for p in authorities),
+        authorities=tuple(party.authority for party in authorities),
     )
     verifier = Verifier(is_valid_fast) if is_fast else Verifier()
     parties = (*authorities, *members, *_parties("newcomer", newcomers, make_key))
@@ -117,13 +127,13 @@ def _parties(kind: str, count: int, make_key: MakeKey) -> tuple[Party, ...]:
 
 
 def _keys(label: str, make_key: MakeKey) -> tuple[SigningKey, ...]:
-    """Return the keys of node, voting and officer."""
-    purposes = ("node", "voting", "officer")
+    """Return the keys of node, voting, officer and recovery."""
+    purposes = ("node", "voting", "officer", "recovery")
     return tuple(make_key(sha256(f"{label} {purpose}".encode()).digest()) for purpose in purposes)
 
 
 def _party(label: str, keys: tuple[SigningKey, ...]) -> Party:
-    key, voting_key, officer_key = keys
+    key, voting_key, officer_key, recovery_key = keys
     kem_key = blake2b(label.encode(), digest_size=32).digest() * (KEM_KEY_SIZE // 32)
     member = Member(key.public, label, MemberKind.CLINIC, kem_key, officer_key.public)
-    return Party(label, member, key, voting_key, officer_key)
+    return Party(label, member, key, voting_key, officer_key, recovery_key)

@@ -30,7 +30,7 @@ from protocol.blocks import Block
 from protocol.delivery import TermsOpening
 from protocol.errors import ProtocolError
 from protocol.events import ConsentId, ConsentWithdrawn, Event, SignedEvent, event_id, sign_event
-from protocol.genesis import Authority, Genesis, Member, MemberKind, Profile, network_id
+from protocol.genesis import Genesis, Member, MemberKind, Profile, network_id
 from protocol.identity import MemberId, SigningKey, SubjectId
 from protocol.kem import KemPrivateKey
 from protocol.state import StateView, member_entry, subject_entry
@@ -297,7 +297,7 @@ def make_town_network(profile: Profile) -> Network:
         emergency_veto=False,
         delay_bound=50,
         members=tuple(sorted((each.member for each in parties.values()), key=lambda m: m.id)),
-        authorities=(Authority(hospital.id, hospital.voting_key.public),),
+        authorities=(hospital.authority,),
     )
     others = tuple(party for party in parties.values() if party is not hospital)
     return Network(genesis, network_id(genesis), (hospital,), others)
@@ -312,7 +312,8 @@ def _party(name: str, kind: MemberKind) -> Party:
         kem_key=KemPrivateKey(seed_of(f"kem {name}")).public,
         officer=officer.public,
     )
-    return Party(member, key, make_key(f"{name} voting"), officer)
+    voting, recovery = make_key(f"{name} voting"), make_key(f"{name} recovery")
+    return Party(member, key, voting, officer, recovery)
 
 
 async def _carry(yamux: Yamux, serve: ServeStream) -> None:

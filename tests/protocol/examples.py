@@ -79,10 +79,20 @@ class Party:
     key: SigningKey
     voting_key: SigningKey
     officer_key: SigningKey
+    recovery_key: SigningKey
 
     @property
     def id(self) -> MemberId:
         return self.member.id
+
+    @property
+    def authority(self) -> Authority:
+        """What the genesis says of it, if it votes."""
+        return Authority(
+            member=self.id,
+            voting_key=self.voting_key.public,
+            recovery_key=self.recovery_key.public,
+        )
 
 
 @dataclass(frozen=True)
@@ -122,7 +132,8 @@ def make_party(name: str, kind: MemberKind = MemberKind.CLINIC) -> Party:
     member = Member(
         id=key.public, name=name, kind=kind, kem_key=kem_key, officer=officer_key.public
     )
-    return Party(member, key, make_key(f"{name} voting"), officer_key)
+    voting_key, recovery_key = make_key(f"{name} voting"), make_key(f"{name} recovery")
+    return Party(member, key, voting_key, officer_key, recovery_key)
 
 
 def make_network(
@@ -145,7 +156,7 @@ def make_network(
         emergency_veto=False,
         delay_bound=delay_bound,
         members=tuple(party.member for party in everybody),
-        authorities=tuple(Authority(party.id, party.voting_key.public) for party in authorities),
+        authorities=tuple(party.authority for party in authorities),
     )
     validate_genesis(genesis)
     return Network(genesis, network_id(genesis), authorities, members)

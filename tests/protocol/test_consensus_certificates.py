@@ -29,7 +29,7 @@ from tests.protocol.toy import FORBIDDEN
 N, X, F = VoteKind.NOTARIZE, VoteKind.NULLIFY, VoteKind.FINALIZE
 FIRST = block_on(WORLD.base, 1, 7)
 LEADER = leader_of(1)
-FOLLOWER, THIRD, FOURTH = (signer for signer in range(4) if signer != LEADER)
+FOLLOWER, FOURTH, THIRD = (leader_of(view) for view in (2, 3, 4))
 
 
 def others(kind: VoteKind, view: int, block: Block | None = None) -> Certificate:

@@ -37,7 +37,7 @@ from tests.protocol.conversation import (
 
 N, X, F = VoteKind.NOTARIZE, VoteKind.NULLIFY, VoteKind.FINALIZE
 LEADER = leader_of(1)
-FOLLOWER, THIRD, FOURTH = (signer for signer in range(4) if signer != LEADER)
+FOLLOWER, FOURTH, THIRD = (leader_of(view) for view in (2, 3, 4))
 OTHERS = tuple(sorted((LEADER, THIRD, FOURTH)))
 
 

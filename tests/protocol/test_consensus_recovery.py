@@ -31,7 +31,7 @@ N, X, F = VoteKind.NOTARIZE, VoteKind.NULLIFY, VoteKind.FINALIZE
 FIRST = block_on(WORLD.base, 1, 7)
 OTHER = block_on(WORLD.base, 1, 8)
 LEADER = leader_of(1)
-FOLLOWER, THIRD, FOURTH = (signer for signer in range(4) if signer != LEADER)
+FOLLOWER, FOURTH, THIRD = (leader_of(view) for view in (2, 3, 4))
 NOTARIZATION = certificate_of(N, 1, FIRST, tuple(sorted((LEADER, FOLLOWER, THIRD))))
 FINALIZATION = certificate_of(F, 1, FIRST, tuple(sorted((LEADER, FOLLOWER, THIRD))))
 NOTARIZED = (

@@ -7,7 +7,6 @@ from protocol.codec import decode, encode
 from protocol.errors import DecodeError
 from protocol.genesis import (
     PROTOCOL_VERSION,
-    Authority,
     Genesis,
     InvalidGenesis,
     Name,
@@ -47,9 +46,7 @@ CONTRADICTIONS = {
     ),
     "authorities in disorder": replace(GENESIS, authorities=GENESIS.authorities[::-1]),
     "an authority twice": replace(GENESIS, authorities=(FIRST, *GENESIS.authorities)),
-    "an authority that is no member": replace(
-        GENESIS, authorities=(Authority(STRANGER.id, STRANGER.voting_key.public),)
-    ),
+    "an authority that is no member": replace(GENESIS, authorities=(STRANGER.authority,)),
     "one voting key for two": replace(
         GENESIS, authorities=(FIRST, replace(SECOND, voting_key=FIRST.voting_key))
     ),
@@ -58,6 +55,12 @@ CONTRADICTIONS = {
     ),
     "a voting key that is an officer's": replace(
         GENESIS, authorities=(replace(FIRST, voting_key=GENESIS.members[0].officer), SECOND)
+    ),
+    "one recovery key for two": replace(
+        GENESIS, authorities=(FIRST, replace(SECOND, recovery_key=FIRST.recovery_key))
+    ),
+    "a recovery key that is a voting key": replace(
+        GENESIS, authorities=(replace(FIRST, recovery_key=SECOND.voting_key), SECOND)
     ),
     "an officer key that is a member key": with_first_member(officer=GENESIS.members[1].id),
     "one officer key for two": with_first_member(officer=GENESIS.members[1].officer),

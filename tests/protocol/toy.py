@@ -79,7 +79,8 @@ def make_world(count: int, *, delay_bound: int = 1_000, fast: bool = True) -> Wo
         delay_bound=delay_bound,
         members=members,
         authorities=tuple(
-            Authority(identifier, key.public) for identifier, key in zip(ids, keys, strict=True)
+            Authority(member=identifier, voting_key=key.public, recovery_key=identifier[::-1])
+            for identifier, key in zip(ids, keys, strict=True)
         ),
     )
     verifier = Verifier(is_valid_fast) if fast else Verifier()

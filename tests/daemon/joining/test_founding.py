@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from daemon.config import ConfigInvalid, load_config
 from daemon.joining.founding import CannotFound, add_bootstrap, bootstrap_of, make_genesis, settle
@@ -19,9 +20,10 @@ from daemon.joining.member_card import (
     render_card,
 )
 from daemon.joining.setup import HomeExists, Plan, create_home, load_node_keys, member_of
-from daemon.keys.keystore import KeyLocked
+from daemon.keys.keystore import KeyLocked, RecoveryKey, load_keys
 from daemon.storage.home import Home
 from protocol.genesis import Genesis, Profile, network_id
+from protocol.identity import SigningKey
 from tests.protocol.examples import make_key, make_party
 
 NOW = 1_800_000_000_000
@@ -53,10 +55,12 @@ def test_a_new_home_has_configuration_keys_and_card(tmp_path: Path) -> None:
     card = create_home(home, plan(announce=["/dns4/st-mary.example/tcp/4001"]), None)
     config = load_config(home.config, environment={}).config
     keys = load_node_keys(home, None)
+    recovery = load_keys(home.recovery_key, RecoveryKey, None)
     assert card.member == member_of(config, keys)
+    assert card.recovery_key == SigningKey(recovery.seed).public
     assert card.addresses == ("/dns4/st-mary.example/tcp/4001",)
     assert parse_card(home.member_card.read_text()) == card
-    for path in (home.config, home.node_keys, home.member_card):
+    for path in (home.config, home.node_keys, home.recovery_key, home.member_card):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
@@ -65,6 +69,8 @@ def test_keys_with_a_passphrase_are_locked(tmp_path: Path) -> None:
     create_home(home, plan(), "correct horse")
     with pytest.raises(KeyLocked):
         load_node_keys(home, None)
+    with pytest.raises(KeyLocked):
+        load_keys(home.recovery_key, RecoveryKey, None)
     assert load_node_keys(home, "correct horse")
 
 
@@ -150,6 +156,7 @@ def test_a_genesis_that_is_missing_or_damaged_says_what_to_do(tmp_path: Path) ->
 CARD = Card(
     member=make_party("st-mary").member,
     voting_key=make_key("voting").public,
+    recovery_key=make_key("recovery").public,
     addresses=("/ip4/192.0.2.1/tcp/4001",),
 )
 TEXT = render_card(CARD, make_key("st-mary"))
@@ -168,7 +175,7 @@ def test_a_damaged_card_does_not_open(place: int) -> None:
 
 
 def test_a_card_under_anothers_name_does_not_open() -> None:
-    forged = Card(make_party("lakeside").member, CARD.voting_key, CARD.addresses)
+    forged = replace(CARD, member=make_party("lakeside").member)
     with pytest.raises(AssertionError):
         render_card(forged, make_key("st-mary"))
 
