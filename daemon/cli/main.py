@@ -43,6 +43,9 @@ SECTIONS = {
         "record": ("daemon.cli.record:record", "Add, fetch and list records."),
         "emergency": ("daemon.cli.emergency:emergency", "Access without consent, and its review."),
     },
+    "Research": {
+        "sim": ("simulations.cli.main:sim", "Ask what happens, in a virtual network."),
+    },
     "Other": {
         "version": ("daemon.cli.version:version", "Say which version this is."),
         "completion": ("daemon.cli.completion:completion", "Completion for your shell."),
@@ -84,7 +87,7 @@ def run_command(arguments: Sequence[str]) -> int:
         click.echo(error.format_message(), err=True)
         return Exit.USAGE
     except click.ClickException as error:
-        return _usage(error, as_json=as_json)
+        return _click_error(error, as_json=as_json)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         return INTERRUPTED
@@ -93,17 +96,19 @@ def run_command(arguments: Sequence[str]) -> int:
     return result if isinstance(result, int) else Exit.OK
 
 
-def _usage(error: click.ClickException, *, as_json: bool) -> int:
+def _click_error(error: click.ClickException, *, as_json: bool) -> int:
+    """Print what was wrong with the arguments, or an error that knows its code and next step."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "placet"
+    exit_code = error.exit_code if hasattr(error, "code") else Exit.USAGE
     show_error(
-        code="usage",
+        code=getattr(error, "code", "usage"),
         cause=error.format_message(),
-        next_step=f"See: {path} --help",
-        exit_code=Exit.USAGE,
+        next_step=getattr(error, "next_step", f"See: {path} --help"),
+        exit_code=exit_code,
         as_json=as_json,
     )
-    return Exit.USAGE
+    return exit_code
 
 
 if __name__ == "__main__":

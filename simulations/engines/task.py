@@ -5,6 +5,7 @@ from importlib import import_module
 
 import msgspec
 
+from simulations.errors import SimulationError
 from simulations.outcome import Outcome
 from simulations.scenario.model import Mode, Scenario
 
@@ -31,12 +32,10 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """The traceback, if there is one."""
 
 
-class EngineFailed(Exception):
+class EngineFailed(SimulationError):
     """The engine cannot carry out tasks at all; the operator can mend it."""
 
-    def __init__(self, message: str, next_step: str = "") -> None:
-        super().__init__(message)
-        self.next_step = next_step
+    code = "engine-failed"
 
 
 Work = Callable[[Task], Outcome]

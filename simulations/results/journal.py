@@ -35,7 +35,7 @@ class Journal:
         if index < SERIES_RUNS_MAX or outcome.verdict is not Verdict.HOLDS:
             write_whole(self._folder.series_of(index), msgspec.json.encode(outcome.series))
         kept = msgspec.structs.replace(outcome, series={})
-        return self._append(
+        return self.add_record(
             Record(index=index, parameters=parameters, seed=outcome.seed, outcome=kept)
         )
 
@@ -43,9 +43,10 @@ class Journal:
         self, index: int, parameters: dict[str, Value], seed: int, raised: Raised
     ) -> Record:
         """Keep that a run gave no outcome."""
-        return self._append(Record(index=index, parameters=parameters, seed=seed, raised=raised))
+        return self.add_record(Record(index=index, parameters=parameters, seed=seed, raised=raised))
 
-    def _append(self, record: Record) -> Record:
+    def add_record(self, record: Record) -> Record:
+        """Append a record as it is."""
         self._file.write(msgspec.json.encode(record) + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())

@@ -31,6 +31,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     shard: str | None = None
     changes: dict[str, Value] = {}
     """What the command line set in the scenario."""
+    choices: dict[str, list[Value]] = {}
+    """What it put into the sweep."""
     command: tuple[str, ...]
     began: str
     version: str
@@ -40,21 +42,24 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     platform: str
 
 
-def make_manifest(
+def make_manifest(  # noqa: PLR0913 (Each is a line of the file.)
     scenario: Scenario,
     *,
     runs: int,
     shard: str | None,
     changes: Mapping[str, Value],
+    choices: Mapping[str, Sequence[Value]] | None = None,
     command: Sequence[str],
     now: datetime,
 ) -> Manifest:
+    """Return what there is to say; `runs` are those of the whole sweep."""
     return Manifest(
         scenario=scenario.name,
         crypto=scenario.network.crypto,
         runs=runs,
         shard=shard,
         changes=dict(changes),
+        choices={field: list(values) for field, values in (choices or {}).items()},
         command=tuple(command),
         began=now.isoformat(timespec="seconds"),
         version=_version(),
@@ -80,7 +85,7 @@ def load_manifest(folder: Folder) -> Manifest:
 
 def load_scenario(folder: Folder, manifest: Manifest) -> Scenario:
     """Return the scenario as it was run."""
-    return load(folder.scenario, manifest.changes)
+    return load(folder.scenario, manifest.changes, manifest.choices)
 
 
 def _version() -> str:

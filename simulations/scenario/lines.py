@@ -7,6 +7,7 @@ it. Where the reading finds nothing, as in inline tables, the line of what is ar
 
 import re
 import tomllib
+from collections.abc import Mapping
 
 Path = tuple[str | int, ...]
 """What leads to a value: ("fault", 0, "kind")."""
@@ -37,7 +38,7 @@ def lines_of_values(text: str) -> dict[Path, int]:
     return lines
 
 
-def line_of(path: Path, lines: dict[Path, int]) -> int | None:
+def line_of(path: Path, lines: Mapping[Path, int]) -> int | None:
     """Return the line of the value at `path`, or of the nearest thing around it."""
     while path:
         if path in lines:

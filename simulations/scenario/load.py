@@ -8,7 +8,7 @@ say, such as whether a fault names nodes that exist.
 import copy
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +23,24 @@ from simulations.scenario.model import Scenario, Value
 SCENARIO_SIZE_MAX = 256 * 1024
 """The largest scenario file in bytes."""
 
+SEE_SCHEMA = "See: placet sim schema --markdown"
+
 _PLACE = re.compile(r"`\$\.?([^`]*)`")
 _PART = re.compile(r"[^.\[\]]+")
 _MISSING = re.compile(r"missing required field `(.+)`")
 _BOUND = re.compile(r"Expected `\w+` ([<>])= ([\d.]+)")
 
 
-def load(path: Path, changes: Mapping[str, Value] | None = None) -> Scenario:
+def load(
+    path: Path,
+    changes: Mapping[str, Value] | None = None,
+    choices: Mapping[str, Sequence[Value]] | None = None,
+) -> Scenario:
     """Read the file at `path`, or raise `ScenarioInvalid` with the cause and the line.
 
-    `changes` are fields to set, by their dotted names.
+    `changes` are fields to set, by their dotted names; `choices` are put into the sweep.
     """
-    return read_scenario(read_text(path), path.name, changes)
+    return read_scenario(read_text(path), path.name, changes, choices)
 
 
 def read_text(path: Path) -> str:
@@ -53,7 +59,10 @@ def read_text(path: Path) -> str:
 
 
 def read_scenario(
-    text: str, name: str = "scenario", changes: Mapping[str, Value] | None = None
+    text: str,
+    name: str = "scenario",
+    changes: Mapping[str, Value] | None = None,
+    choices: Mapping[str, Sequence[Value]] | None = None,
 ) -> Scenario:
     """Read what is in the file called `name`, as `load` does."""
     tree = _parse(text, name)
@@ -63,13 +72,15 @@ def read_scenario(
         values = read_values(tree, scenario_type())
         for field, value in (changes or {}).items():
             _change(values, field, value)
+        for field, several in (choices or {}).items():
+            values["sweep"][field] = [_chosen(field, value) for value in several]
         scenario = msgspec.convert(values, Scenario)
         _try_choices(scenario)
     except WrongField as error:
-        raise _invalid(str(error), error.path, name, lines) from error
+        raise ScenarioInvalid(place_and_cause(error.path, str(error), name, lines)) from error
     except msgspec.ValidationError as error:
         cause, place = parse_validation_error(error)
-        raise _invalid(cause, place, name, lines) from error
+        raise ScenarioInvalid(place_and_cause(place, cause, name, lines)) from error
     return scenario
 
 
@@ -131,17 +142,33 @@ def parse_validation_error(error: msgspec.ValidationError) -> tuple[str, Place]:
     return cause[0].lower() + cause[1:], place
 
 
+def place_and_cause(place: Place, cause: str, name: str, lines: Mapping[Place, int]) -> str:
+    """Return in words what is wrong where: the line of the file, if it is known, and the field."""
+    line = line_of(place, lines)
+    where = f"{name}:{line}" if line else name
+    field = ".".join(map(str, place))
+    about = f"`{field}`: " if field and f"`{place[-1]}`" not in cause else ""
+    return f"{where}: {about}{cause}"
+
+
+def _chosen(field: str, value: Value) -> Value:
+    try:
+        return read_value(field, value)
+    except WrongField as error:
+        raise ScenarioInvalid(f"cannot vary {field}: {error}", SEE_SCHEMA) from error
+
+
 def _change(values: dict[str, Any], field: str, value: Value) -> None:
     try:
         put(values, field, read_value(field, value))
         msgspec.convert(values, Scenario)
     except WrongField as error:
-        raise ScenarioInvalid(f"cannot set {field}: {error}", "See: placet sim schema") from error
+        raise ScenarioInvalid(f"cannot set {field}: {error}", SEE_SCHEMA) from error
     except msgspec.ValidationError as error:
         cause, place = parse_validation_error(error)
         if place != parts_of(field):
             return  # It was wrong before, and is said with its line.
-        raise ScenarioInvalid(f"cannot set {field}: {cause}", "See: placet sim schema") from error
+        raise ScenarioInvalid(f"cannot set {field}: {cause}", SEE_SCHEMA) from error
 
 
 def _try_choices(scenario: Scenario) -> None:
@@ -189,11 +216,3 @@ def _read_sweep(tree: Any, above: tuple[str, ...] = ()) -> dict[str, Any]:
             except WrongField as error:
                 raise WrongField(("sweep", *parts), str(error)) from error
     return choices
-
-
-def _invalid(cause: str, place: Place, name: str, lines: Mapping[Place, int]) -> ScenarioInvalid:
-    line = line_of(place, dict(lines))
-    where = f"{name}:{line}" if line else name
-    field = ".".join(map(str, place))
-    about = f"`{field}`: " if field and f"`{place[-1]}`" not in cause else ""
-    return ScenarioInvalid(f"{where}: {about}{cause}")

@@ -154,6 +154,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     question: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
     answer: tuple[str, ...] = ("finality_p50_ms", "finality_p99_ms")
     """The metrics that answer the question; the report puts them first."""
+    takes: Duration = 0
+    """About how long all runs take on two processors; `placet sim list` says it."""
     mode: Mode = Mode.VIRTUAL
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 1
     repeat: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 5

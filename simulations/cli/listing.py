@@ -1,0 +1,129 @@
+"""`placet sim list`, `check` and `schema`: what there is to run, and what a file may say."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from simulations.cli.options import all_changes, scenario_options
+from simulations.cli.output import (
+    FAINT,
+    GOOD,
+    echo,
+    echo_json,
+    json_option,
+    paint,
+    plural,
+    show_seconds,
+    table,
+)
+from simulations.errors import ScenarioInvalid
+from simulations.scenario.model import Value
+
+
+@click.command("list", epilog="Example: placet sim list")
+@json_option
+def list_scenarios(as_json: bool) -> None:
+    """List the scenarios that come with Placet."""
+    from simulations.scenario.shipped import shipped_scenarios
+    from simulations.scenario.sweep import count_runs
+
+    scenarios = shipped_scenarios()
+    if as_json:
+        echo_json(
+            [
+                {
+                    "name": each.name,
+                    "question": each.question,
+                    "answer": each.answer,
+                    "runs": count_runs(each),
+                    "takes_seconds": each.takes / 1_000,
+                }
+                for each in scenarios
+            ]
+        )
+        return
+    rows = [
+        [paint(each.name, "cyan"), show_seconds(each.takes / 1_000), each.question]
+        for each in scenarios
+    ]
+    echo(table(["scenario", "takes about", "question"], rows))
+
+
+@click.command(epilog="Example: placet sim check my.toml")
+@click.argument("scenario")
+@scenario_options
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=lambda: os.cpu_count() or 1,
+    show_default="one for each processor",
+    help="For so many workers the time is estimated.",
+)
+@json_option
+def check(
+    scenario: str,
+    changes: tuple[tuple[str, Value], ...],
+    seed: int | None,
+    repeat: int | None,
+    workers: int,
+    as_json: bool,
+) -> None:
+    """Check a scenario, and estimate its run time.
+
+    SCENARIO is a file, or one of `placet sim list`. Names of nodes, faults, adversaries and
+    metrics must exist. A short probe is run for the estimate. Exit code 2 if something is
+    wrong.
+    """
+    from simulations.scenario.estimate import estimate
+    from simulations.scenario.lines import lines_of_values
+    from simulations.scenario.load import place_and_cause, read_scenario, read_text
+    from simulations.scenario.shipped import find_scenario
+    from simulations.scenario.validation import find_problems, find_unknown_metrics
+
+    file = find_scenario(scenario)
+    text = read_text(file)
+    found = read_scenario(text, file.name, all_changes(changes, seed, repeat))
+    problems = find_problems(found)
+    measured = None if problems else estimate(found, workers)
+    if measured is not None:
+        problems = find_unknown_metrics(found, measured.metrics)
+    lines = lines_of_values(text)
+    causes = [place_and_cause(each.place, each.cause, file.name, lines) for each in problems]
+    if causes:
+        _fail(causes)
+    assert measured is not None
+    if as_json:
+        fields = {"runs": measured.runs, "cpu_seconds": measured.cpu_seconds}
+        fields |= {"seconds": measured.seconds, "workers": workers}
+        echo_json({"valid": True, "scenario": found.name, "metrics": measured.metrics, **fields})
+        return
+    echo(f"{paint('✓', GOOD)} {file.name} is right: {found.question}")
+    echo(
+        f"  {plural(measured.runs, 'run')}, about {show_seconds(measured.seconds)}"
+        f" with {plural(workers, 'worker')} ({show_seconds(measured.cpu_seconds)} of CPU)"
+    )
+    echo(paint(f"  measures: {', '.join(measured.metrics)}", FAINT))
+
+
+@click.command(epilog="Example: placet sim schema > scenario.schema.json")
+@click.option("--markdown", is_flag=True, help="Print tables for people instead.")
+@json_option
+def schema(markdown: bool, as_json: bool) -> None:
+    """Print the JSON Schema of scenario files.
+
+    Editors and programs know by it what such a file may say.
+    """
+    from simulations.scenario import schema as schemas
+
+    if markdown and not as_json:
+        click.echo(schemas.markdown())
+    else:
+        echo_json(schemas.json_schema())
+
+
+def _fail(causes: Sequence[str]) -> Any:
+    first, *more = causes
+    others = "".join(f"\n  and {cause}" for cause in more)
+    raise ScenarioInvalid(first + others)
