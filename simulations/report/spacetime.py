@@ -1,0 +1,263 @@
+"""Who sent what to whom when: nodes as lines, messages as arrows, faults shaded, what broke marked.
+
+A run has far more messages than fit on a page, so a window is chosen that ends just after the
+violation, and the nodes that have most to do with it.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from simulations.outcome import TraceEvent, Violation
+from simulations.report.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    RED,
+    new_figure,
+    shortened,
+    style,
+)
+from simulations.scenario.model import Fault
+
+MESSAGES_MAX = 260
+"""More arrows than that make a grey area."""
+NODES_MAX = 12
+AFTER_SHARE = 0.08
+"""Which part of the window lies behind the violation."""
+WINDOW_MIN, WINDOW_MAX = 50, 60_000
+"""Milliseconds."""
+
+QUIET = frozenset({"Status", "Have", "Graft", "Prune", "PeerRecord"})
+"""Messages that keep links alive or news going round; left out if there are others."""
+
+_COLOURS = {"Proposal": BLUE, "Vote": GREEN, "Certificate": ORANGE}
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    sender: str
+    receiver: str
+    sent: int
+    arrived: int
+    text: str
+    is_lost: bool = False
+
+
+@dataclass(slots=True)
+class Window:
+    """What is drawn."""
+
+    start: int
+    end: int
+    nodes: list[str]
+    arrows: list[Arrow]
+    marks: list[TraceEvent] = field(default_factory=list)
+    """What happened at nodes: final blocks, faults, halts."""
+    outages: list[tuple[str, int, int]] = field(default_factory=list)
+
+
+def spacetime_figure(
+    events: Sequence[TraceEvent],
+    *,
+    violation: Violation | None = None,
+    faults: Iterable[Fault] = (),
+) -> Figure:
+    """Draw the time around the violation; without one, the last that happened."""
+    window = choose_window(events, violation)
+    with style():
+        figure, (axes,) = new_figure(1.4 + 0.5 * len(window.nodes), width=9.5)
+        lanes = {node: lane for lane, node in enumerate(window.nodes)}
+        _draw_faults(axes, window, faults)
+        _draw_lanes(axes, window, lanes)
+        for arrow in window.arrows:
+            _draw_arrow(axes, arrow, lanes)
+        for mark in window.marks:
+            _draw_mark(axes, mark, lanes)
+        if violation is not None:
+            _draw_violation(axes, violation, lanes)
+        margin = (window.end - window.start) * 0.01 + 1
+        axes.set_xlim(window.start - margin, window.end + margin)
+        axes.set_ylim(len(lanes) - 0.4, -0.9)
+        axes.set_yticks(range(len(lanes)), [shortened(node) for node in window.nodes])
+        axes.set_xlabel("virtual time [ms]")
+        axes.grid(visible=False)
+        axes.spines["left"].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+        figure.legend(handles=_legend(window), loc="outside lower center", ncols=7)
+    return figure
+
+
+def choose_window(events: Sequence[TraceEvent], violation: Violation | None) -> Window:
+    """Choose times and nodes so that all that is drawn can be told apart."""
+    at = violation.at if violation else max((event.at for event in events), default=0)
+    arrows = [arrow for arrow in pair_messages(events) if arrow.text not in QUIET]
+    arrows = arrows or pair_messages(events)
+    nodes = _choose_nodes(arrows, violation, at)
+    shown = [each for each in arrows if each.sender in nodes and each.receiver in nodes]
+    span = _choose_span(shown, at)
+    start, end = max(0, at - span), at + max(WINDOW_MIN // 2, int(span * AFTER_SHARE))
+    return Window(
+        start=start,
+        end=end,
+        nodes=nodes,
+        arrows=[each for each in shown if start <= each.sent <= end],
+        marks=[
+            each
+            for each in events
+            if start <= each.at <= end and each.node in nodes and each.kind in _MARKS
+        ],
+        outages=[
+            (node, max(first, start), min(last, end))
+            for node, first, last in outages(events)
+            if node in nodes and first <= end and last >= start
+        ],
+    )
+
+
+def pair_messages(events: Iterable[TraceEvent]) -> list[Arrow]:
+    """Match what was sent with what arrived: of equal messages, the first sent arrives first."""
+    waiting: dict[tuple[str, str, str], deque[int]] = {}
+    arrows = []
+    for event in events:
+        if event.peer is None or event.kind not in ("send", "deliver", "lose"):
+            continue
+        if event.kind == "send":
+            waiting.setdefault((event.node, event.peer, event.text), deque()).append(event.at)
+            continue
+        sent = waiting.get((event.peer, event.node, event.text))
+        began = sent.popleft() if sent else event.at  # A copy arrives a second time.
+        arrows.append(
+            Arrow(event.peer, event.node, began, event.at, event.text, event.kind == "lose")
+        )
+    return sorted(arrows, key=lambda arrow: (arrow.sent, arrow.arrived))
+
+
+def outages(events: Iterable[TraceEvent]) -> list[tuple[str, int, int]]:
+    """Return from when until when each node was down."""
+    down: dict[str, int] = {}
+    found, last = [], 0
+    for event in events:
+        last = max(last, event.at)
+        if event.kind == "crash":
+            down.setdefault(event.node, event.at)
+        elif event.kind == "start" and event.node in down:
+            found.append((event.node, down.pop(event.node), event.at))
+    return found + [(node, since, last) for node, since in down.items()]
+
+
+def _choose_nodes(arrows: Sequence[Arrow], violation: Violation | None, at: int) -> list[str]:
+    near = [each for each in arrows if at - WINDOW_MAX <= each.sent <= at]
+    busy = Counter(name for each in near for name in (each.sender, each.receiver))
+    first = [violation.node] if violation and violation.node else []
+    chosen = list(dict.fromkeys([*first, *(name for name, _ in busy.most_common())]))[:NODES_MAX]
+    return sorted(chosen, key=_by_number)
+
+
+def _by_number(name: str) -> tuple[str, int]:
+    stem, _, number = name.rpartition("-")
+    return (stem, int(number)) if number.isdecimal() else (name, 0)
+
+
+def _choose_span(arrows: Sequence[Arrow], at: int) -> int:
+    sent = sorted(at - each.sent for each in arrows if each.sent <= at)
+    if len(sent) <= MESSAGES_MAX:
+        return min(WINDOW_MAX, max([WINDOW_MIN, *sent]))
+    return min(WINDOW_MAX, max(WINDOW_MIN, sent[MESSAGES_MAX]))
+
+
+_MARKS: Mapping[str, tuple[str, str, str]] = {
+    "final": ("s", BLACK, "final block"),
+    "fault": ("D", PURPLE, "fault"),
+    "crash": ("X", RED, "crash"),
+    "start": ("^", GREEN, "start"),
+    "halt": ("P", RED, "halt"),
+    "refuse": ("v", ORANGE, "refusal"),
+    "blame": ("d", RED, "blame"),
+}
+
+
+def _draw_faults(axes: Axes, window: Window, faults: Iterable[Fault]) -> None:
+    """Shade the whole time of faults that the scenario names by time."""
+    for fault in faults:
+        if fault.at is None:
+            continue
+        first = max(window.start, fault.at)
+        last = min(window.end, fault.at + fault.duration) if fault.duration else window.end
+        if first < last:
+            axes.axvspan(first, last, color=PURPLE, alpha=0.12, linewidth=0, zorder=0)
+            text = shortened(f"{fault.kind} {' '.join(fault.nodes)}")
+            axes.text(first, -0.85, text, fontsize=7, color=GREY, va="top")
+
+
+def _draw_lanes(axes: Axes, window: Window, lanes: Mapping[str, int]) -> None:
+    for lane in lanes.values():
+        axes.plot([window.start, window.end], [lane, lane], color=BLACK, linewidth=0.9, zorder=1)
+    for node, first, last in window.outages:
+        axes.fill_between([first, last], lanes[node] - 0.22, lanes[node] + 0.22,
+                          color=GREY, alpha=0.35, linewidth=0, zorder=2)  # fmt: skip
+
+
+def _draw_arrow(axes: Axes, arrow: Arrow, lanes: Mapping[str, int]) -> None:
+    colour = RED if arrow.is_lost else _COLOURS.get(arrow.text, GREY)
+    axes.annotate(
+        "",
+        xy=(arrow.arrived, lanes[arrow.receiver]),
+        xytext=(arrow.sent, lanes[arrow.sender]),
+        arrowprops={
+            "arrowstyle": "-" if arrow.is_lost else "-|>",
+            "linestyle": ":" if arrow.is_lost else "-",
+            "color": colour,
+            "linewidth": 0.8,
+            "alpha": 0.85,
+            "mutation_scale": 6,
+            "shrinkA": 0,
+            "shrinkB": 1,
+        },
+        annotation_clip=True,
+    )
+    if arrow.is_lost:
+        axes.plot(arrow.arrived, lanes[arrow.receiver], "x", color=RED, markersize=4)
+
+
+def _draw_mark(axes: Axes, mark: TraceEvent, lanes: Mapping[str, int]) -> None:
+    shape, colour, _ = _MARKS[mark.kind]
+    axes.plot(mark.at, lanes[mark.node], shape, color=colour, markersize=4.5, zorder=4)
+    if mark.kind != "refuse":
+        axes.annotate(shortened(mark.text), (mark.at, lanes[mark.node]), (2, 4),
+                      textcoords="offset points", fontsize=6, color=colour, zorder=5)  # fmt: skip
+
+
+def _draw_violation(axes: Axes, violation: Violation, lanes: Mapping[str, int]) -> None:
+    axes.axvline(violation.at, color=RED, linewidth=1.4, zorder=3)
+    if violation.node is not None and violation.node in lanes:
+        axes.plot(violation.at, lanes[violation.node], "*", color=RED, markersize=14,
+                  markeredgecolor="white", zorder=6)  # fmt: skip
+    axes.set_title(shortened(violation.checker) + f" is broken at {violation.at:,} ms", color=RED)
+
+
+def _legend(window: Window) -> list[Line2D]:
+    used = {arrow.text for arrow in window.arrows if not arrow.is_lost}
+    lines = [
+        Line2D([], [], color=colour, label=name)
+        for name, colour in _COLOURS.items()
+        if name in used
+    ]
+    if used - set(_COLOURS):
+        lines.append(Line2D([], [], color=GREY, label="other message"))
+    if any(arrow.is_lost for arrow in window.arrows):
+        lines.append(Line2D([], [], color=RED, linestyle=":", marker="x", label="lost"))
+    kinds = {mark.kind for mark in window.marks}
+    for kind, (shape, colour, name) in _MARKS.items():
+        if kind in kinds:
+            lines.append(Line2D([], [], color=colour, marker=shape, linestyle="", label=name))
+    if window.outages:
+        lines.append(Line2D([], [], color=GREY, alpha=0.35, linewidth=8, label="down"))
+    return lines
