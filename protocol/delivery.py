@@ -18,7 +18,7 @@ from protocol.errors import InvalidSignature
 from protocol.events import ConsentGiven, ConsentId, SignedEvent, event_signing_bytes
 from protocol.genesis import Member
 from protocol.identity import MemberId, NetworkId, Verifier
-from protocol.kem import KemPrivateKey, kem_key_id, seal_to
+from protocol.kem import KemPrivateKey, Seal, kem_key_id, seal_to
 from protocol.terms import TERMS_SIZE_MAX, DirectiveKind, InvalidTerms, Salt, Terms, validate_terms
 
 OPENING_SIZE_MAX = TERMS_SIZE_MAX + 64
@@ -59,11 +59,19 @@ DeliveryAnswer = TermsKept | TermsDeclined
 
 
 def seal_terms(
-    opening: TermsOpening, given: SignedEvent, *, receiver: Member, network: NetworkId
+    opening: TermsOpening,
+    given: SignedEvent,
+    *,
+    receiver: Member,
+    network: NetworkId,
+    seal: Seal = seal_to,
 ) -> TermsSent:
-    """Seal the terms to `receiver`. Randomized by the library, as `seal_to` is."""
+    """Seal the terms to `receiver`. Randomized by the library, as `seal_to` is.
+
+    Only simulations seal with something else, so that equal seeds give equal runs.
+    """
     info = _info(opening.terms.consent, receiver.id, network)
-    sealed = seal_to(receiver.kem_key, encode(opening), info)
+    sealed = seal(receiver.kem_key, encode(opening), info)
     return TermsSent(given=given, kem_key=kem_key_id(receiver.kem_key), sealed=sealed)
 
 

@@ -20,7 +20,7 @@ from protocol.codec import Bytes32, Digest, Message, Timestamp, decode, digest, 
 from protocol.container import check_dek
 from protocol.errors import InvalidRecord
 from protocol.identity import MemberId, NetworkId
-from protocol.kem import KemPrivateKey, kem_key_id, seal_to
+from protocol.kem import KemPrivateKey, Seal, kem_key_id, seal_to
 from protocol.record import MANIFEST_SIZE_MAX, Manifest, RecordId, manifest_commitment
 
 ENVELOPES_MAX = 64
@@ -73,9 +73,17 @@ class Release(Message, frozen=True, tag="release"):
 
 
 def seal_envelope(
-    opening: Opening, *, kem_public: bytes, handover: Handover, not_after: Timestamp
+    opening: Opening,
+    *,
+    kem_public: bytes,
+    handover: Handover,
+    not_after: Timestamp,
+    seal: Seal = seal_to,
 ) -> Envelope:
-    """Seal a record's key to a requester. Randomized by the library, as `seal_to` is."""
+    """Seal a record's key to a requester. Randomized by the library, as `seal_to` is.
+
+    Only simulations seal with something else, so that equal seeds give equal runs.
+    """
     check_dek(opening.dek, opening.manifest.content)
     draft = Envelope(
         record=opening.manifest.id,
@@ -84,7 +92,7 @@ def seal_envelope(
         not_after=not_after,
         sealed=b"",
     )
-    sealed = seal_to(kem_public, encode(opening), _info(draft, handover))
+    sealed = seal(kem_public, encode(opening), _info(draft, handover))
     return msgspec.structs.replace(draft, sealed=sealed)
 
 

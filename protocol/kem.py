@@ -13,6 +13,7 @@ sealed; a signature elsewhere must.
 """
 
 import hashlib
+from collections.abc import Callable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
@@ -43,6 +44,9 @@ PLAINTEXT_SIZE_MAX = 256 * 1024
 """The most that is sealed to a key at once, in bytes."""
 
 SEALED_SIZE_MAX = PLAINTEXT_SIZE_MAX + 2_048
+
+Seal = Callable[[bytes, bytes, bytes], bytes]
+"""Seals to the holder of a public key: key, plaintext and info in, sealed bytes out."""
 
 _SUITES = {
     SUITE_X25519: Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305),

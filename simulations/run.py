@@ -7,7 +7,7 @@ from typing import Any
 from simulations.metrics import Metrics
 from simulations.outcome import Outcome, Verdict
 from simulations.scenario.model import Bound, Scenario
-from simulations.workload.plain import plan_load
+from simulations.workload.people import plan_people
 from simulations.world.world import Listener, World, make_world
 
 SLICE = 1_000
@@ -21,9 +21,9 @@ def simulate(scenario: Scenario, seed: int, *, listener: Listener | None = None)
     if listener is not None:
         _tell_messages(world)
     metrics = Metrics(world)
-    plan_load(world)
+    people = plan_people(world)
     is_over = _run(world)
-    numbers = metrics.summary()
+    numbers = metrics.summary() | people.figures.summary()
     return Outcome(
         seed=seed,
         verdict=_verdict(scenario, numbers) if is_over else Verdict.UNDECIDED,

@@ -28,6 +28,7 @@ from protocol.events import EventId, SignedEvent, event_id
 from protocol.identity import MemberId
 from simulations.world.cast import Cast
 from simulations.world.disk import Disk
+from simulations.world.frame import Frame
 from simulations.world.host import Host
 from simulations.world.network import EPOCH_START, Network
 
@@ -50,7 +51,11 @@ class CoreHost(Host):
         """Called with each event that a client gives."""
         self.on_change: Callable[[CoreHost], None] = lambda _: None
         """Called when the process has started or died."""
-        self.after_step: Callable[[CoreHost], None] = lambda _: None
+        self.on_life: list[Callable[[bool], None]] = []
+        """Called with whether the process is up when it has started or died, after the swarm."""
+        self.on_frame: Callable[[int, Frame], None] = lambda *_: None
+        """Called with what another member says on a stream; `sender` is its name."""
+        self.after_steps: list[Callable[[CoreHost], None]] = []
 
     @property
     def id(self) -> MemberId:
@@ -74,10 +79,14 @@ class CoreHost(Host):
         for identifier, signed in list(self.submitted.items()):
             if identifier not in self.disk.final and identifier not in self.refused:
                 self.step(EventsSubmitted((signed,)))
+        for tell in self.on_life:
+            tell(True)
 
     def kill(self) -> None:
         super().kill()
         self.on_change(self)
+        for tell in self.on_life:
+            tell(False)
 
     def submit(self, *events: SignedEvent) -> None:
         """Take events from clients; while the node is down they wait."""
@@ -88,11 +97,14 @@ class CoreHost(Host):
         self.step(EventsSubmitted(events))
 
     def received(self, sender: int, message: Any) -> None:
-        if sender in self.linked:
+        if isinstance(message, Frame):
+            self.on_frame(sender, message)
+        elif sender in self.linked:
             self.step(MessageReceived(self.cast.parties[sender].id, message))
 
     def check(self) -> None:
-        self.after_step(self)
+        for look in self.after_steps:
+            look(self)
 
     def timer_fired(self, timer: Any) -> None:
         self.step(TimerFired(timer))

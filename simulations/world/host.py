@@ -68,6 +68,11 @@ class Host:
     # What the network and the tests call.
 
     @property
+    def life(self) -> int:
+        """Changes whenever the process starts or dies."""
+        return self._life
+
+    @property
     def is_up(self) -> bool:
         return self.machine is not None
 

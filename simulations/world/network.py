@@ -14,6 +14,7 @@ from protocol.codec import encode
 from protocol.consensus import Instant
 from protocol.messages import Payload
 from simulations.scenario.model import LinkSpec
+from simulations.world.frame import RESEND_AFTER, RESENDS_MAX, Frame
 from simulations.world.links import Links
 from simulations.world.schedule import Schedule
 
@@ -112,6 +113,9 @@ class Network:
 
     def _deliver(self, sender: Any, host: Any, message: Any, size: int) -> None:
         spec, chance = self.links.spec(sender.place, host.place), self.random
+        if type(message) is Frame:
+            self._stream(sender, host, message, spec, size)
+            return
         if self._is_lost(sender, host, message, spec):
             for tell in self.on_fate:
                 tell("lose", sender, host, message)
@@ -127,6 +131,21 @@ class Network:
         if spec.duplication and chance.random() < spec.duplication:
             late = delay + chance.randrange(DUPLICATE_LATE_MAX)
             self.schedule.after(late, self._arrive, sender, host, message)
+
+    def _stream(self, sender: Any, host: Any, frame: Frame, spec: LinkSpec, size: int) -> None:
+        """What is lost is sent again, and nothing comes twice; a cut is the end."""
+        if self.links.is_cut(sender.place, host.place):
+            return
+        delay = spec.latency + self.random.randrange(spec.jitter + 1)
+        pause = RESEND_AFTER
+        for _ in range(RESENDS_MAX):
+            if self.random.random() >= spec.loss + spec.corruption:
+                break
+            delay += pause
+            pause *= 2
+        if spec.bandwidth:
+            delay += self._queue(sender.place, host.place, size, spec.bandwidth)
+        self.schedule.after(delay, self._arrive, sender, host, frame)
 
     def _is_lost(self, sender: Any, host: Any, message: Any, spec: LinkSpec) -> bool:
         if spec.loss and self.random.random() < spec.loss:

@@ -82,7 +82,7 @@ class CoreChecks:
         network.watchers.append(self._heard)
         for host in hosts:
             host.watchers.append(self._saw)
-            host.after_step = self._check_timers
+            host.after_steps.append(self._check_timers)
 
     def _heard(self, host: CoreHost, _: int, message: Any) -> None:
         if not isinstance(message, Status) and host.name not in self.liars:

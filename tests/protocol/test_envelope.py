@@ -193,3 +193,17 @@ def test_one_flipped_bit_of_a_release_is_noticed(bit: int) -> None:
 def test_an_opening_does_not_print_its_key() -> None:
     assert DEK.hex() not in repr(OPENING)
     assert repr(DEK) not in repr(OPENING)
+
+
+def test_a_simulation_may_seal_with_something_that_draws_no_random_number() -> None:
+    seen: list[bytes] = []
+
+    def seal(public: bytes, plaintext: bytes, info: bytes) -> bytes:
+        seen.append(plaintext)
+        return seal_to(public, plaintext, info)
+
+    envelope = seal_envelope(
+        OPENING, kem_public=KEY.public, handover=HANDOVER, not_after=NOT_AFTER, seal=seal
+    )
+    assert seen == [encode(OPENING)]
+    assert opened(envelope) == OPENING
