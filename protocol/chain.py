@@ -67,7 +67,8 @@ class Executed:
 
     block: Block
     hash: BlockHash
-    event_ids: frozenset[EventId]
+    event_ids: dict[EventId, None]
+    """In the order of the block: effects that name them must be the same in every process."""
     state: Overlay
     digest: StateDigest
 
@@ -107,7 +108,7 @@ class Chain:
         self._finalizations: deque[Finalization] = deque()
         self._bodies: dict[BlockHash, Block] = {}
         self._executed: dict[BlockHash, Executed] = {
-            self.head_hash: Executed(head, self.head_hash, frozenset(), Overlay(state), digest)
+            self.head_hash: Executed(head, self.head_hash, {}, Overlay(state), digest)
         }
 
     @property
@@ -295,7 +296,7 @@ class Chain:
         executed = Executed(
             block=block,
             hash=block_hash(block.header),
-            event_ids=frozenset(execution.event_ids),
+            event_ids=dict.fromkeys(execution.event_ids),
             state=state,
             digest=execution.digest,
         )
@@ -307,7 +308,7 @@ class Chain:
         """Return the ids of all events in the block and its ancestors above the head."""
         included: set[EventId] = set()
         for executed in self._branch(hash):
-            included |= executed.event_ids
+            included.update(executed.event_ids)
         return included
 
     def _room(self, parent: BlockHash) -> int:

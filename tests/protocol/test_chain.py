@@ -250,6 +250,13 @@ def test_finalizing_hands_out_all_that_is_to_be_stored(example: ExampleChain) ->
     assert len(example.mempool) == 0
 
 
+def test_final_events_are_named_in_the_order_of_the_block(example: ExampleChain) -> None:
+    block = example.proposed(*(event(number) for number in range(12)))
+    finalization = example.finalize(block)
+
+    assert list(finalization.event_heights) == [id_of(NETWORK, each) for each in block.events]
+
+
 def test_finalizations_are_handed_out_in_their_order(example: ExampleChain) -> None:
     first = example.proposed(event(1))
     second = example.proposed(event(2), parent=first)
