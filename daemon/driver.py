@@ -20,6 +20,7 @@ from daemon.storage.store import ChainStore
 from daemon.storage.tables import put_peer_record
 from daemon.storage.vote_log import VoteLog, VoteLogFailed
 from daemon.timers import Timers
+from protocol.blocks import block_hash
 from protocol.codec import MESSAGE_SIZE_MAX, decode, encode
 from protocol.consensus import (
     CancelTimer,
@@ -237,7 +238,8 @@ class Driver:
     def _report(self, effect: StoreBlocks) -> None:
         for block in effect.finalization.blocks:
             header = block.header
-            log.info("block-final", height=header.height, events=header.event_count)
+            name = short(block_hash(header))
+            log.info("block-final", height=header.height, events=header.event_count, hash=name)
         self.clocks.read_final(header.timestamp - now().wall)
 
     async def _prune_vote_log(self, finalized_view: int) -> None:

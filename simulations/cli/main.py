@@ -12,7 +12,9 @@ from simulations.cli.compare import compare
 from simulations.cli.listing import check, list_scenarios, schema
 from simulations.cli.merge import merge
 from simulations.cli.replay import replay
+from simulations.cli.report import report
 from simulations.cli.run import resume, run, sweep
+from simulations.cli.trace import trace
 from simulations.errors import SimulationError
 from simulations.scenario.hint import did_you_mean
 
@@ -57,6 +59,6 @@ def sim() -> None:
 
 
 for command in (
-    list_scenarios, check, run, sweep, resume, replay, compare, merge, schema
+    list_scenarios, check, run, sweep, resume, replay, report, compare, merge, trace, schema
 ):  # fmt: skip
     sim.add_command(command)
