@@ -3,19 +3,29 @@
 Each epoch has a set of authorities for the blocks above its base height. An epoch is entered into
 the state some blocks before it begins, so that everybody knows in time who comes next: it is
 *pending* while a block at or below its base height is made.
+
+Members offer the keys that they would vote with; an offer is fresh for a while, and used once.
 """
 
 from protocol.codec import encode
 from protocol.genesis import Authority, Genesis
+from protocol.identity import MemberId
 from protocol.state import (
+    CHANGES_KEY,
     EPOCH_KEY,
     Changes,
+    ChangesWanted,
     CorruptState,
     EpochEntry,
+    ReadyEntry,
     StateView,
     epoch_key,
     read,
+    ready_entry,
 )
+
+READY_AGE_MAX = 1_000
+"""For how many blocks an offer is fresh."""
 
 
 def first_epoch(genesis: Genesis) -> Changes:
@@ -63,6 +73,19 @@ def is_handoff_pending(state: StateView, height: int) -> bool:
     """Say whether, seen from the block at `height`, the next authorities are known already."""
     newest = newest_epoch(state)
     return newest.epoch > 0 and newest.base_height >= height
+
+
+def fresh_offer(state: StateView, member: MemberId, height: int) -> ReadyEntry | None:
+    """Return what the member offers, if it had the chain shortly before `height`."""
+    offer = ready_entry(state, member)
+    if offer is None or offer.height + READY_AGE_MAX < height:
+        return None
+    return offer
+
+
+def want(wanted: ChangesWanted) -> Changes:
+    """Return what makes `wanted` all that waits."""
+    return {CHANGES_KEY: None if wanted == ChangesWanted() else encode(wanted)}
 
 
 def _known(state: StateView, epoch: int) -> EpochEntry:

@@ -63,18 +63,38 @@ class MemberRemoved(Message, frozen=True, tag="member-removed"):
     removers: Annotated[tuple[MemberId, ...], msgspec.Meta(max_length=SIGNATURES_MAX)]
 
 
+class AuthorityReady(Message, frozen=True, tag="authority-ready"):
+    """A member has the chain, and offers the key with which it would vote in a coming epoch.
+
+    Signed by the member. `proof` is the voting key's signature (domain "voting-key"), so nobody
+    can offer the key of another.
+    """
+
+    member: MemberId
+    voting_key: PublicKey
+    recovery_key: PublicKey
+    height: Counter
+    """Up to where the member has the chain."""
+    block: Digest
+    """The hash of its block at that height."""
+    proof: Signature
+
+
 class BallotChoice(StrEnum):
     ADD = "add"
     REMOVE = "remove"
+    ROTATE = "rotate"
 
 
 class AuthorityBallot(Message, frozen=True, tag="authority-ballot"):
-    """An authority's vote on adding or removing an authority. Signed by it."""
+    """An authority's vote on who votes from the next epoch on, and counts in this one.
+
+    Signed by it. To rotate an authority is to give it the voting key that it offers.
+    """
 
     authority: MemberId
     choice: BallotChoice
     candidate: MemberId
-    voting_key: PublicKey
 
 
 class ConsentGiven(Message, frozen=True, tag="consent-given"):
@@ -193,6 +213,7 @@ class Equivocation(Message, frozen=True, tag="equivocation"):
 Body = (
     MemberAdmitted
     | MemberRemoved
+    | AuthorityReady
     | AuthorityBallot
     | ConsentGiven
     | ConsentWithdrawn
@@ -240,3 +261,8 @@ def sign_event(event: Event, network: NetworkId, *keys: SigningKey) -> SignedEve
 def request_signing_bytes(statement: RequestStatement, network: NetworkId) -> bytes:
     """Return what a requester signs to make its part of a disclosure."""
     return signing_bytes("request", network, encode(statement))
+
+
+def voting_key_signing_bytes(member: MemberId, network: NetworkId) -> bytes:
+    """Return what a voting key signs to prove that `member` holds it."""
+    return signing_bytes("voting-key", network, member)

@@ -2,15 +2,16 @@
 
 `apply_event` judges one event, cheap checks first, signatures last. `execute` judges a block: it
 first forgets what has expired, then applies the events in their order, each to the state after
-the one before, then schedules what a later block will forget. Every node that executes the same
-block on the same state gets the same changes and the same digest, or the same refusal.
+the one before, then schedules the next authorities, and what a later block will forget. Every node
+that executes the same block on the same state gets the same changes and the same digest, or the
+same refusal.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from protocol.authority import apply_authority_ballot, apply_equivocation
+from protocol.authority import apply_to_authorities
 from protocol.codec import encode
 from protocol.consent import apply_consent_given, apply_consent_withdrawn
 from protocol.context import Context
@@ -28,6 +29,7 @@ from protocol.events import (
     EVENT_SIZE_MAX,
     AccessRequested,
     AuthorityBallot,
+    AuthorityReady,
     ConsentGiven,
     ConsentWithdrawn,
     Disclosure,
@@ -44,6 +46,7 @@ from protocol.events import (
 )
 from protocol.forgetting import begin_forgetting, deadlines, forget, schedule
 from protocol.genesis import Genesis
+from protocol.handoff import schedule_handoff
 from protocol.identity import Verifier, short
 from protocol.membership import admit, apply_member_admitted, apply_member_removed
 from protocol.signers import validate_signatures
@@ -131,6 +134,7 @@ def execute(
         overlay.apply(_apply(overlay, signed, identifier, context, verifier))
         due += deadlines(signed.event, identifier, context.timestamp)
         identifiers.append(identifier)
+    overlay.apply(schedule_handoff(overlay, context.height))
     overlay.apply(schedule(overlay, due, context.height))
     return Execution(overlay.changes, digest.updated(cache, overlay.changes), tuple(identifiers))
 
@@ -219,8 +223,6 @@ def _apply_body(  # noqa: PLR0911
             return apply_member_admitted(state, body, context)
         case MemberRemoved():
             return apply_member_removed(state, body, context)
-        case AuthorityBallot():
-            return apply_authority_ballot(state, body, context)
-        case Equivocation():
-            return apply_equivocation(state, body, context, verifier)
+        case AuthorityReady() | AuthorityBallot() | Equivocation():
+            return apply_to_authorities(state, body, context, verifier)
     assert_never(body)

@@ -19,8 +19,8 @@ from protocol.state import (
     Changes,
     MemberEntry,
     StateView,
-    equivocation_entry,
     is_member,
+    is_suspended,
     member_entry,
     member_key,
     name_key,
@@ -99,7 +99,7 @@ def require_authority(state: StateView, member: MemberId, context: Context) -> N
     """Raise `NotAnAuthority` or `AuthoritySuspended`."""
     if not is_authority(state, member, context):
         raise NotAnAuthority(member)
-    if equivocation_entry(state, member) is not None:
+    if is_suspended(state, member):
         raise AuthoritySuspended(member)
 
 

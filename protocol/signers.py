@@ -10,6 +10,7 @@ from protocol.errors import InvalidEvent
 from protocol.events import (
     AccessRequested,
     AuthorityBallot,
+    AuthorityReady,
     Body,
     ConsentGiven,
     ConsentWithdrawn,
@@ -24,6 +25,7 @@ from protocol.events import (
     SignedEvent,
     event_signing_bytes,
     request_signing_bytes,
+    voting_key_signing_bytes,
 )
 from protocol.identity import NetworkId, PublicKey, Signature, Verifier, short
 from protocol.membership import NotAMember
@@ -55,6 +57,9 @@ def signature_checks(
     match signed.event.body:
         case Disclosure() as body:
             checks.append(_request_check(body, network))
+        case AuthorityReady() as body:
+            proven = voting_key_signing_bytes(body.member, network)
+            checks.append((body.voting_key, proven, body.proof))
     return checks
 
 
@@ -83,6 +88,8 @@ def _signers(  # noqa: PLR0911
             return (body.sponsor, body.member.id)
         case MemberRemoved():
             return body.removers
+        case AuthorityReady():
+            return (body.member,)
         case AuthorityBallot():
             return (body.authority,)
         case Equivocation():

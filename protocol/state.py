@@ -6,7 +6,7 @@ whatever must be listed is numbered (members, emergencies) or linked (what is to
     key                                entry
     "a" authority:32 candidate:32      BallotEntry       the newest ballot on a candidate
     "c" consent:16                     ConsentEntry      for ever
-    "e" authority:32                   EquivocationEntry the authority is suspended
+    "e" authority:32                   EquivocationEntry proof that it cheated
     "f"                                ForgettingEntry   see protocol.forgetting
     "h" slot:8                         SlotEntry         see protocol.forgetting
     "i" event:32                       PRESENT           the event is in the chain
@@ -99,15 +99,19 @@ class MemberEntry(Message, frozen=True):
 
 class BallotEntry(Message, frozen=True):
     choice: BallotChoice
-    voting_key: PublicKey
+    epoch: Counter
     height: Counter
 
 
 class EquivocationEntry(Message, frozen=True):
+    """Proof against an authority. It is suspended until a quorum votes it in again, if ever."""
+
     first: Vote
     second: Vote
     reporter: MemberId
     height: Counter
+    readmitted_epoch: Counter | None
+    """The epoch from which it votes again."""
 
 
 class EpochEntry(Message, frozen=True):
@@ -299,6 +303,12 @@ def ballot_entry(state: StateView, authority: MemberId, candidate: MemberId) -> 
 
 def equivocation_entry(state: StateView, authority: MemberId) -> EquivocationEntry | None:
     return read(state, equivocation_key(authority), EquivocationEntry)
+
+
+def is_suspended(state: StateView, authority: MemberId) -> bool:
+    """Say whether the chain holds proof against the authority that no quorum has forgiven."""
+    entry = equivocation_entry(state, authority)
+    return entry is not None and entry.readmitted_epoch is None
 
 
 def ready_entry(state: StateView, member: MemberId) -> ReadyEntry | None:

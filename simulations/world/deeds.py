@@ -58,7 +58,7 @@ def member_removed(
 def authority_ballot(
     cast: Cast, authority: Party, candidate: Party, choice: BallotChoice, *, valid_until: int
 ) -> SignedEvent:
-    body = AuthorityBallot(authority.id, choice, candidate.id, candidate.voting_key.public)
+    body = AuthorityBallot(authority.id, choice, candidate.id)
     return signed_by(cast, body, authority.key, valid_until=valid_until)
 
 

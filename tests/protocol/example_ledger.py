@@ -7,14 +7,15 @@ assert ledger.refusal(disclosure(...)) is CounterGap
 
 from protocol.blocks import Block, Header, block_hash, compute_events_root, genesis_block
 from protocol.digest import StateDigest, compute_digest
+from protocol.electorates import enter_epoch, newest_epoch
 from protocol.errors import InvalidEvent
 from protocol.events import SignedEvent
 from protocol.genesis import PROTOCOL_VERSION, authorities_hash
 from protocol.identity import Verifier
 from protocol.ledger import Context, Execution, execute, genesis_changes
-from protocol.state import Changes
+from protocol.state import Changes, EpochEntry
 from protocol.votes import NO_BLOCK, Certificate
-from tests.protocol.examples import CREATED_AT, Network, make_certificate
+from tests.protocol.examples import CREATED_AT, Network, Party, make_certificate
 
 BLOCK_INTERVAL = 1_000
 """Milliseconds from one block to the next, if the test does not say."""
@@ -103,6 +104,20 @@ class ExampleLedger:
         self.head = Block(header, events)
         certificate = make_certificate(self.network, view=view, block=block_hash(header))
         return self.head, certificate, execution
+
+    def set(self, changes: Changes) -> None:
+        """Change the state without a block, for histories that would be long to tell."""
+        self.digest = self.digest.updated(self.state, changes)
+        self._write(changes)
+
+    def begin_epoch(self, *parties: Party) -> None:
+        """Let these parties vote from the next block on."""
+        entry = EpochEntry(
+            epoch=newest_epoch(self.state).epoch + 1,
+            base_height=self.height,
+            authorities=tuple(party.authority for party in parties),
+        )
+        self.set(enter_epoch(entry))
 
     def _write(self, changes: Changes) -> None:
         for key, value in changes.items():

@@ -17,6 +17,7 @@ from protocol.codec import MILLISECONDS_PER_DAY
 from protocol.events import (
     AccessRequested,
     AuthorityBallot,
+    AuthorityReady,
     BallotChoice,
     Basis,
     Body,
@@ -38,6 +39,7 @@ from protocol.events import (
     event_id,
     request_signing_bytes,
     sign_event,
+    voting_key_signing_bytes,
 )
 from protocol.genesis import (
     PROTOCOL_VERSION,
@@ -84,6 +86,10 @@ class Party:
     @property
     def id(self) -> MemberId:
         return self.member.id
+
+    @property
+    def next_voting_key(self) -> SigningKey:
+        return make_key(f"{self.member.name} next voting")
 
     @property
     def authority(self) -> Authority:
@@ -208,8 +214,30 @@ def authority_ballot(
     *,
     valid_until: int = VALID_UNTIL,
 ) -> SignedEvent:
-    body = AuthorityBallot(authority.id, choice, candidate.id, candidate.voting_key.public)
+    body = AuthorityBallot(authority.id, choice, candidate.id)
     return signed_by(network, body, authority.key, valid_until=valid_until)
+
+
+def authority_ready(
+    network: Network,
+    candidate: Party,
+    *,
+    voting_key: SigningKey | None = None,
+    recovery_key: SigningKey | None = None,
+    height: int = 0,
+    valid_until: int = VALID_UNTIL,
+) -> SignedEvent:
+    """Offer the next voting key of the candidate, if the test does not say which."""
+    voting_key = voting_key or candidate.next_voting_key
+    body = AuthorityReady(
+        member=candidate.id,
+        voting_key=voting_key.public,
+        recovery_key=(recovery_key or candidate.recovery_key).public,
+        height=height,
+        block=token("block"),
+        proof=voting_key.sign(voting_key_signing_bytes(candidate.id, network.id)),
+    )
+    return signed_by(network, body, candidate.key, valid_until=valid_until)
 
 
 def consent_given(

@@ -1,33 +1,41 @@
-"""Ballots are recorded; proof of equivocation suspends an authority."""
+"""Offers of voting keys, and ballots that a quorum makes a decision."""
 
 import pytest
+from msgspec.structs import replace
 
 from protocol.authority import (
-    AlreadySuspended,
     BallotWithoutEffect,
-    NoEquivocation,
-    VotingKeyTaken,
+    HandoffPending,
+    KeyTaken,
+    NotReady,
+    RecoveryKeyDiffers,
 )
-from protocol.events import AuthorityBallot, BallotChoice, Equivocation, SignedEvent
-from protocol.membership import AuthoritySuspended, NotAMember, NotAnAuthority
+from protocol.electorates import READY_AGE_MAX, newest_epoch, want
+from protocol.events import AuthorityBallot, AuthorityReady, BallotChoice, SignedEvent
+from protocol.membership import NotAMember, NotAnAuthority
 from protocol.signers import EventNotSigned
-from protocol.state import ballot_entry, equivocation_entry
-from protocol.votes import Vote, VoteKind
+from protocol.state import (
+    ChangesWanted,
+    ReadyEntry,
+    ballot_entry,
+    changes_wanted,
+    ready_entry,
+)
 from tests.protocol.example_ledger import ExampleLedger
 from tests.protocol.examples import (
+    VALID_UNTIL,
     Network,
+    Party,
     authority_ballot,
+    authority_ready,
     equivocation,
+    make_key,
     make_network,
     make_party,
-    make_vote,
     signed_by,
-    token,
 )
 
-ADD, REMOVE = BallotChoice.ADD, BallotChoice.REMOVE
-NOTARIZE, NULLIFY, FINALIZE = VoteKind.NOTARIZE, VoteKind.NULLIFY, VoteKind.FINALIZE
-ONE, OTHER = token("one"), token("other")
+ADD, REMOVE, ROTATE = BallotChoice.ADD, BallotChoice.REMOVE, BallotChoice.ROTATE
 
 
 @pytest.fixture
@@ -40,21 +48,137 @@ def ledger(network: Network) -> ExampleLedger:
     return ExampleLedger(network)
 
 
-def test_the_newest_ballot_counts(network: Network, ledger: ExampleLedger) -> None:
-    voter, candidate = network.authorities[0], network.members[0]
-    ledger.apply(authority_ballot(network, voter, candidate))
-    body = AuthorityBallot(voter.id, ADD, candidate.id, make_party("new").voting_key.public)
-    ledger.apply(signed_by(network, body, voter.key))
+def ballot_of(
+    network: Network,
+    ledger: ExampleLedger,
+    voter: Party,
+    candidate: Party,
+    choice: BallotChoice = ADD,
+) -> SignedEvent:
+    """Return a ballot that differs from those of earlier blocks."""
+    later = VALID_UNTIL + ledger.height
+    return authority_ballot(network, voter, candidate, choice, valid_until=later)
 
-    entry = ballot_entry(ledger.state, voter.id, candidate.id)
-    assert entry is not None
-    assert (entry.choice, entry.voting_key, entry.height) == (ADD, body.voting_key, 2)
+
+def decide(network: Network, ledger: ExampleLedger, choice: BallotChoice, candidate: Party) -> None:
+    """Let a quorum cast the ballot, each in a block of its own."""
+    for voter in network.authorities[-network.quorum :]:
+        ledger.apply(ballot_of(network, ledger, voter, candidate, choice))
+
+
+def test_the_newest_offer_counts(network: Network, ledger: ExampleLedger) -> None:
+    candidate = network.members[0]
+    ledger.apply(authority_ready(network, candidate))
+    ledger.apply(authority_ready(network, candidate, voting_key=make_key("newer"), height=1))
+
+    assert ready_entry(ledger.state, candidate.id) == ReadyEntry(
+        voting_key=make_key("newer").public,
+        recovery_key=candidate.recovery_key.public,
+        height=1,
+    )
     ledger.assert_digest()
 
 
-def test_authorities_vote_on_removing_one_another(network: Network, ledger: ExampleLedger) -> None:
-    voter, candidate = network.authorities[:2]
-    assert ledger.refusal(authority_ballot(network, voter, candidate, REMOVE)) is None
+def test_an_offer_from_the_future_is_as_old_as_the_block_before(
+    network: Network, ledger: ExampleLedger
+) -> None:
+    ledger.apply()
+    ledger.apply(authority_ready(network, network.members[0], height=1_000_000))
+
+    offer = ready_entry(ledger.state, network.members[0].id)
+    assert offer is not None
+    assert offer.height == 1
+
+
+def test_only_members_offer_keys(network: Network, ledger: ExampleLedger) -> None:
+    assert ledger.refusal(authority_ready(network, make_party("stranger"))) is NotAMember
+
+
+def test_no_two_authorities_have_one_key(network: Network, ledger: ExampleLedger) -> None:
+    candidate, authority = network.members[0], network.authorities[1]
+    for taken in (authority.voting_key, authority.recovery_key, candidate.key):
+        offer = authority_ready(network, candidate, voting_key=taken)
+        assert ledger.refusal(offer) is KeyTaken
+        offer = authority_ready(network, candidate, recovery_key=taken)
+        assert ledger.refusal(offer) is KeyTaken
+    own = authority_ready(network, authority, voting_key=authority.voting_key)
+    assert ledger.refusal(own) is KeyTaken
+    both = authority_ready(network, candidate, voting_key=candidate.recovery_key)
+    assert ledger.refusal(both) is KeyTaken
+
+
+def test_an_authority_keeps_its_recovery_key(network: Network, ledger: ExampleLedger) -> None:
+    authority = network.authorities[0]
+    assert ledger.refusal(authority_ready(network, authority)) is None
+    changed = authority_ready(network, authority, recovery_key=make_key("of an intruder"))
+    assert ledger.refusal(changed) is RecoveryKeyDiffers
+
+
+def test_an_offer_is_signed_by_both_keys(network: Network, ledger: ExampleLedger) -> None:
+    candidate, other = network.members
+    body = authority_ready(network, candidate).event.body
+    stolen = authority_ready(network, other, voting_key=candidate.next_voting_key).event.body
+
+    assert ledger.refusal(signed_by(network, body, other.key)) is EventNotSigned
+    assert isinstance(body, AuthorityReady)
+    assert isinstance(stolen, AuthorityReady)
+    forged = replace(body, proof=stolen.proof)
+    assert ledger.refusal(signed_by(network, forged, candidate.key)) is EventNotSigned
+
+
+def test_a_quorum_of_ballots_is_a_decision(network: Network, ledger: ExampleLedger) -> None:
+    candidate = network.members[0]
+    ledger.apply(authority_ready(network, candidate))
+    for voter in network.authorities[:2]:
+        ledger.apply(authority_ballot(network, voter, candidate))
+        assert newest_epoch(ledger.state).epoch == 0
+    ledger.apply(authority_ballot(network, network.authorities[2], candidate))
+
+    assert newest_epoch(ledger.state).epoch == 1
+    ledger.assert_digest()
+
+
+def test_the_newest_ballot_of_an_authority_counts(network: Network, ledger: ExampleLedger) -> None:
+    candidate = network.authorities[3]
+    ledger.apply(authority_ready(network, candidate))
+    ledger.apply(authority_ballot(network, network.authorities[0], candidate, REMOVE))
+    ledger.apply(authority_ballot(network, network.authorities[0], candidate, ROTATE))
+    entry = ballot_entry(ledger.state, network.authorities[0].id, candidate.id)
+    assert entry is not None
+    assert (entry.choice, entry.epoch, entry.height) == (ROTATE, 0, 3)
+    for voter in network.authorities[1:3]:
+        ledger.apply(authority_ballot(network, voter, candidate, REMOVE))
+
+    assert changes_wanted(ledger.state) == ChangesWanted()
+
+
+def test_ballots_count_in_one_epoch(network: Network, ledger: ExampleLedger) -> None:
+    voters, candidate = network.authorities, network.members[0]
+    ledger.apply(authority_ready(network, candidate))
+    for voter in voters[:2]:
+        ledger.apply(authority_ballot(network, voter, candidate))
+    ledger.begin_epoch(*voters)
+    for voter in voters[1:3]:
+        ledger.apply(ballot_of(network, ledger, voter, candidate))
+    assert newest_epoch(ledger.state).epoch == 1
+    ledger.apply(ballot_of(network, ledger, voters[0], candidate))
+
+    assert newest_epoch(ledger.state).epoch == 2
+
+
+def test_ballots_of_a_suspended_authority_do_not_count(
+    network: Network, ledger: ExampleLedger
+) -> None:
+    candidate = network.members[0]
+    ledger.apply(authority_ready(network, candidate))
+    for voter in network.authorities[:2]:
+        ledger.apply(authority_ballot(network, voter, candidate))
+    ledger.apply(equivocation(network, candidate, culprit=1))
+    ledger.apply(authority_ballot(network, network.authorities[2], candidate))
+    assert changes_wanted(ledger.state).additions == ()
+    ledger.apply(authority_ballot(network, network.authorities[3], candidate))
+
+    assert newest_epoch(ledger.state).epoch == 1
 
 
 def test_only_an_authority_casts_ballots(network: Network, ledger: ExampleLedger) -> None:
@@ -71,107 +195,79 @@ def test_a_ballot_for_what_is_so_already_is_refused(
     network: Network, ledger: ExampleLedger
 ) -> None:
     voter, authority, member = *network.authorities[:2], network.members[0]
-    addition = authority_ballot(network, voter, member)
-    ledger.apply(addition)
-    later = authority_ballot(network, voter, member, valid_until=ledger.timestamp + 1)
+    ledger.apply(authority_ready(network, member))
+    ledger.apply(authority_ballot(network, voter, member))
+    later = ballot_of(network, ledger, voter, member)
 
-    assert ledger.refusal(authority_ballot(network, voter, authority)) is BallotWithoutEffect
-    assert ledger.refusal(authority_ballot(network, voter, member, REMOVE)) is BallotWithoutEffect
+    for candidate, choice in ((authority, ADD), (member, REMOVE), (member, ROTATE)):
+        ballot = authority_ballot(network, voter, candidate, choice)
+        assert ledger.refusal(ballot) is BallotWithoutEffect
     assert ledger.refusal(later) is BallotWithoutEffect
 
 
-def test_no_two_authorities_vote_with_one_key(network: Network, ledger: ExampleLedger) -> None:
-    voter, candidate = network.authorities[0], network.members[0]
-    taken = network.genesis.authorities[1].voting_key
-    body = AuthorityBallot(voter.id, ADD, candidate.id, taken)
+def test_who_is_added_or_rotated_offers_a_key(network: Network, ledger: ExampleLedger) -> None:
+    voter, authority, member = *network.authorities[:2], network.members[0]
+    addition = authority_ballot(network, voter, member)
+    rotation = authority_ballot(network, voter, authority, ROTATE)
 
-    assert ledger.refusal(signed_by(network, body, voter.key)) is VotingKeyTaken
+    assert [ledger.refusal(each) for each in (addition, rotation)] == [NotReady, NotReady]
+    ledger.apply(authority_ready(network, member), authority_ready(network, authority))
+    assert [ledger.refusal(each) for each in (addition, rotation)] == [None, None]
+
+
+def test_an_offer_is_fresh_for_so_many_blocks(network: Network, ledger: ExampleLedger) -> None:
+    voter, member = network.authorities[0], network.members[0]
+    ledger.apply(authority_ready(network, member))
+    ballot = authority_ballot(network, voter, member)
+    ledger.height = READY_AGE_MAX - 1
+    assert ledger.refusal(ballot) is None
+    ledger.height += 1
+    assert ledger.refusal(ballot) is NotReady
+
+
+def test_what_waits_is_not_decided_twice_but_may_be_taken_back(
+    network: Network, ledger: ExampleLedger
+) -> None:
+    """Of four authorities none can leave, so the decision waits for somebody to come."""
+    voter, candidate = network.authorities[0], network.authorities[3]
+    ledger.apply(authority_ready(network, candidate))
+    decide(network, ledger, REMOVE, candidate)
+    assert changes_wanted(ledger.state) == ChangesWanted(removals=(candidate.id,))
+
+    for choice in (REMOVE, ROTATE):
+        ballot = authority_ballot(network, voter, candidate, choice)
+        assert ledger.refusal(ballot) is BallotWithoutEffect
+    decide(network, ledger, ADD, candidate)
+    assert changes_wanted(ledger.state) == ChangesWanted()
+    ledger.assert_digest()
+
+
+def test_a_newcomer_who_waits_may_be_turned_away(network: Network, ledger: ExampleLedger) -> None:
+    """Four authorities take in one at a time."""
+    one, other = sorted(network.members, key=lambda party: party.id)
+    wanted = ChangesWanted(additions=(one.id, other.id))
+    ledger.set(want(wanted))
+    decide(network, ledger, REMOVE, other)
+
+    assert changes_wanted(ledger.state) == ChangesWanted(additions=(one.id,))
+
+
+def test_ballots_wait_for_the_handoff_to_end(network: Network, ledger: ExampleLedger) -> None:
+    voter, candidate = network.authorities[0], network.members[0]
+    ledger.apply(authority_ready(network, candidate))
+    decide(network, ledger, ADD, candidate)
+    ballot = authority_ballot(network, voter, network.authorities[2], REMOVE)
+
+    assert ledger.refusal(ballot) is HandoffPending
+    ledger.apply()
+    assert ledger.refusal(ballot) is HandoffPending
+    ledger.apply()
+    assert ledger.refusal(ballot) is None
 
 
 def test_a_ballot_is_signed_by_its_authority(network: Network, ledger: ExampleLedger) -> None:
     voter, candidate = network.authorities[0], network.members[0]
-    body = AuthorityBallot(voter.id, ADD, candidate.id, candidate.voting_key.public)
+    ledger.apply(authority_ready(network, candidate))
+    body = AuthorityBallot(voter.id, ADD, candidate.id)
 
     assert ledger.refusal(signed_by(network, body, candidate.key)) is EventNotSigned
-
-
-def report(network: Network, first: Vote, second: Vote) -> SignedEvent:
-    reporter = network.members[0]
-    return signed_by(network, Equivocation(reporter.id, first, second), reporter.key)
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        ((NOTARIZE, ONE), (NOTARIZE, OTHER)),
-        ((FINALIZE, ONE), (FINALIZE, OTHER)),
-        ((FINALIZE, ONE), (NULLIFY, None)),
-        ((NULLIFY, None), (FINALIZE, ONE)),
-        ((FINALIZE, ONE), (NOTARIZE, OTHER)),
-    ],
-)
-def test_two_votes_that_nobody_honest_signs_suspend_the_authority(
-    network: Network, ledger: ExampleLedger, first: tuple, second: tuple
-) -> None:
-    votes = [make_vote(network, 1, kind=kind, block=block) for kind, block in (first, second)]
-    ledger.apply(report(network, *votes))
-
-    culprit = network.authorities[1]
-    entry = equivocation_entry(ledger.state, culprit.id)
-    assert entry is not None
-    assert (entry.first, entry.second, entry.height) == (*votes, 1)
-    ballot = authority_ballot(network, culprit, network.members[0])
-    assert ledger.refusal(ballot) is AuthoritySuspended
-    ledger.assert_digest()
-
-
-def test_an_authority_is_suspended_once(network: Network, ledger: ExampleLedger) -> None:
-    ledger.apply(equivocation(network, network.members[0], culprit=1))
-
-    again = equivocation(network, network.members[1], culprit=1, view=2)
-    assert ledger.refusal(again) is AlreadySuspended
-    other = equivocation(network, network.members[1], culprit=2)
-    assert ledger.refusal(other) is None
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        ({"kind": NOTARIZE}, {"kind": NOTARIZE}),
-        ({"kind": NOTARIZE}, {"kind": NULLIFY}),
-        ({"kind": NOTARIZE}, {"kind": FINALIZE}),
-        ({"block": ONE}, {"block": OTHER, "view": 2}),
-        ({"block": ONE}, {"block": OTHER, "signer": 2}),
-        ({"block": ONE}, {"block": OTHER, "epoch": 1}),
-        ({"block": ONE, "epoch": 1}, {"block": OTHER, "epoch": 1}),
-    ],
-)
-def test_votes_that_an_honest_authority_may_sign_prove_nothing(
-    network: Network, ledger: ExampleLedger, first: dict, second: dict
-) -> None:
-    votes = [make_vote(network, **{"signer": 1, **each}) for each in (first, second)]
-    assert ledger.refusal(report(network, *votes)) is NoEquivocation
-
-
-def test_forged_votes_prove_nothing(network: Network, ledger: ExampleLedger) -> None:
-    good = make_vote(network, 1, block=ONE)
-    stolen = make_vote(network, 2, block=OTHER)
-    forged = Vote(NOTARIZE, 0, 1, OTHER, signer=1, signature=stolen.signature)
-    strangers = [
-        Vote(NOTARIZE, 0, 1, block, signer=4, signature=good.signature) for block in (ONE, OTHER)
-    ]
-
-    assert ledger.refusal(report(network, good, forged)) is NoEquivocation
-    assert ledger.refusal(report(network, forged, good)) is NoEquivocation
-    assert ledger.refusal(report(network, *strangers)) is NoEquivocation
-
-
-def test_votes_of_another_network_prove_nothing(network: Network, ledger: ExampleLedger) -> None:
-    elsewhere = make_network(name="elsewhere")
-    votes = [make_vote(elsewhere, 1, block=block) for block in (ONE, OTHER)]
-
-    assert ledger.refusal(report(network, *votes)) is NoEquivocation
-
-
-def test_only_members_report(network: Network, ledger: ExampleLedger) -> None:
-    assert ledger.refusal(equivocation(network, make_party("stranger"), culprit=1)) is NotAMember

@@ -37,6 +37,7 @@ from tests.protocol.examples import (
     VALID_UNTIL,
     access_requested,
     authority_ballot,
+    authority_ready,
     consent_given,
     consent_withdrawn,
     disclosure,
@@ -75,6 +76,7 @@ def _signed_events() -> dict[str, SignedEvent]:
     return {
         "member-admitted": member_admitted(NETWORK, make_party("newcomer"), authority),
         "member-removed": member_removed(NETWORK, requester.id),
+        "authority-ready": authority_ready(NETWORK, custodian),
         "authority-ballot": authority_ballot(NETWORK, authority, custodian),
         "consent-given": consent_given(NETWORK, patient, custodian),
         "consent-withdrawn": consent_withdrawn(NETWORK, patient),
