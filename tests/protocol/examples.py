@@ -16,9 +16,6 @@ from hashlib import sha256
 from protocol.codec import MILLISECONDS_PER_DAY
 from protocol.events import (
     AccessRequested,
-    AuthorityBallot,
-    AuthorityReady,
-    BallotChoice,
     Basis,
     Body,
     ConsentGiven,
@@ -26,7 +23,6 @@ from protocol.events import (
     Disclosure,
     EmergencyBasis,
     EmergencyReviewed,
-    Equivocation,
     Erased,
     Event,
     EventId,
@@ -39,7 +35,6 @@ from protocol.events import (
     event_id,
     request_signing_bytes,
     sign_event,
-    voting_key_signing_bytes,
 )
 from protocol.genesis import (
     PROTOCOL_VERSION,
@@ -206,40 +201,6 @@ def member_removed(
     return signed_by(network, body, *keys, valid_until=valid_until)
 
 
-def authority_ballot(
-    network: Network,
-    authority: Party,
-    candidate: Party,
-    choice: BallotChoice = BallotChoice.ADD,
-    *,
-    valid_until: int = VALID_UNTIL,
-) -> SignedEvent:
-    body = AuthorityBallot(authority.id, choice, candidate.id)
-    return signed_by(network, body, authority.key, valid_until=valid_until)
-
-
-def authority_ready(
-    network: Network,
-    candidate: Party,
-    *,
-    voting_key: SigningKey | None = None,
-    recovery_key: SigningKey | None = None,
-    height: int = 0,
-    valid_until: int = VALID_UNTIL,
-) -> SignedEvent:
-    """Offer the next voting key of the candidate, if the test does not say which."""
-    voting_key = voting_key or candidate.next_voting_key
-    body = AuthorityReady(
-        member=candidate.id,
-        voting_key=voting_key.public,
-        recovery_key=(recovery_key or candidate.recovery_key).public,
-        height=height,
-        block=token("block"),
-        proof=voting_key.sign(voting_key_signing_bytes(candidate.id, network.id)),
-    )
-    return signed_by(network, body, candidate.key, valid_until=valid_until)
-
-
 def consent_given(
     network: Network,
     subject: SigningKey,
@@ -355,22 +316,6 @@ def erased(
 ) -> SignedEvent:
     body = Erased(custodian.id, token("erased") if what is None else what)
     return signed_by(network, body, custodian.key, valid_until=valid_until)
-
-
-def equivocation(
-    network: Network,
-    reporter: Party,
-    culprit: int,
-    *,
-    view: int = 1,
-    valid_until: int = VALID_UNTIL,
-) -> SignedEvent:
-    """Report that the authority with this index notarized two blocks in one view."""
-    first, second = (
-        make_vote(network, culprit, view=view, block=token(label)) for label in ("one", "other")
-    )
-    body = Equivocation(reporter.id, first, second)
-    return signed_by(network, body, reporter.key, valid_until=valid_until)
 
 
 def make_vote(

@@ -21,14 +21,12 @@ from protocol.state import (
     changes_wanted,
     ready_entry,
 )
+from tests.protocol.authority_examples import authority_ballot, authority_ready, equivocation
 from tests.protocol.example_ledger import ExampleLedger
 from tests.protocol.examples import (
     VALID_UNTIL,
     Network,
     Party,
-    authority_ballot,
-    authority_ready,
-    equivocation,
     make_key,
     make_network,
     make_party,

@@ -9,12 +9,10 @@ from protocol.identity import SigningKey
 from protocol.membership import AuthoritySuspended, NotAMember
 from protocol.state import ChangesWanted, changes_wanted, equivocation_entry, is_suspended
 from protocol.votes import Vote, VoteKind, sign_vote
+from tests.protocol.authority_examples import authority_ballot, authority_ready, equivocation
 from tests.protocol.example_ledger import ExampleLedger
 from tests.protocol.examples import (
     Network,
-    authority_ballot,
-    authority_ready,
-    equivocation,
     make_network,
     make_party,
     make_vote,

@@ -29,12 +29,12 @@ from protocol.messages import (
     Topic,
 )
 from protocol.votes import VoteKind
+from tests.protocol.authority_examples import equivocation
 from tests.protocol.example_ledger import ExampleLedger
 from tests.protocol.example_node import ExampleNode
 from tests.protocol.examples import (
     consent_given,
     disclosure,
-    equivocation,
     make_bundle,
     make_certificate,
     make_key,

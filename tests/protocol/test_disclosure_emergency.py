@@ -12,6 +12,7 @@ from protocol.events import ConsentBasis, EmergencyReviewed, Verdict
 from protocol.membership import AuthoritySuspended, NotAMember, NotAnAuthority
 from protocol.signers import EventNotSigned
 from protocol.state import ReviewEntry, emergencies, review_entry
+from tests.protocol.authority_examples import equivocation
 from tests.protocol.example_ledger import ExampleLedger
 from tests.protocol.examples import (
     CREATED_AT,
@@ -21,7 +22,6 @@ from tests.protocol.examples import (
     consent_withdrawn,
     disclosure,
     emergency_reviewed,
-    equivocation,
     id_of,
     make_key,
     make_network,

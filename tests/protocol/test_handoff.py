@@ -24,13 +24,11 @@ from protocol.state import (
     ready_entry,
     ready_key,
 )
+from tests.protocol.authority_examples import authority_ballot, authority_ready, equivocation
 from tests.protocol.example_ledger import ExampleLedger
 from tests.protocol.examples import (
     Network,
     Party,
-    authority_ballot,
-    authority_ready,
-    equivocation,
     make_network,
     member_admitted,
     member_removed,

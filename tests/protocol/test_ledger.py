@@ -26,12 +26,12 @@ from protocol.ledger import (
 from protocol.membership import NotAMember
 from protocol.signers import EventNotSigned
 from protocol.state import PRESENT, seen_key
+from tests.protocol.authority_examples import equivocation
 from tests.protocol.example_ledger import ExampleLedger
 from tests.protocol.examples import (
     consent_given,
     consent_withdrawn,
     disclosure,
-    equivocation,
     id_of,
     make_key,
     make_network,

@@ -18,10 +18,10 @@ from protocol.membership import (
 )
 from protocol.signers import EventNotSigned
 from protocol.state import is_member, member_entry, members
+from tests.protocol.authority_examples import equivocation
 from tests.protocol.example_ledger import ExampleLedger
 from tests.protocol.examples import (
     Network,
-    equivocation,
     make_network,
     make_party,
     member_admitted,

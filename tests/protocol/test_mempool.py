@@ -16,6 +16,7 @@ from protocol.membership import NotAMember
 from protocol.mempool import Mempool, Refusal
 from protocol.messages import BUNDLE_SIZE_MAX
 from protocol.signers import EventNotSigned
+from tests.protocol.authority_examples import equivocation
 from tests.protocol.example_ledger import ExampleLedger
 from tests.protocol.examples import (
     TODAY,
@@ -24,7 +25,6 @@ from tests.protocol.examples import (
     consent_given,
     consent_withdrawn,
     disclosure,
-    equivocation,
     id_of,
     make_bundle,
     make_key,

@@ -12,14 +12,13 @@ from protocol.identity import PublicKey, Verifier
 from protocol.ledger import genesis_changes
 from protocol.membership import NotAMember
 from protocol.signers import EventNotSigned, signature_checks, validate_signatures
+from tests.protocol.authority_examples import authority_ballot, authority_ready, equivocation
 from tests.protocol.examples import (
     access_requested,
-    authority_ballot,
     consent_given,
     consent_withdrawn,
     disclosure,
     emergency_reviewed,
-    equivocation,
     erased,
     make_key,
     make_network,
@@ -42,6 +41,7 @@ OPENED = disclosure(NETWORK, PATIENT, ONE, OTHER)
 EVERY_KIND: list[tuple[SignedEvent, list[PublicKey]]] = [
     (member_admitted(NETWORK, NEWCOMER, AUTHORITY), [AUTHORITY.id, NEWCOMER.id]),
     (member_removed(NETWORK, ONE.id), [party.id for party in NETWORK.authorities[:3]]),
+    (authority_ready(NETWORK, ONE), [ONE.id, ONE.next_voting_key.public]),
     (authority_ballot(NETWORK, AUTHORITY, ONE), [AUTHORITY.id]),
     (consent_given(NETWORK, PATIENT, ONE), [PATIENT.public]),
     (consent_withdrawn(NETWORK, PATIENT), [PATIENT.public]),

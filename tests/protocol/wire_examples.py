@@ -32,17 +32,15 @@ from protocol.messages import (
     Topic,
 )
 from protocol.votes import Certificate, Vote, VoteKind
+from tests.protocol.authority_examples import authority_ballot, authority_ready, equivocation
 from tests.protocol.example_ledger import ExampleLedger
 from tests.protocol.examples import (
     VALID_UNTIL,
     access_requested,
-    authority_ballot,
-    authority_ready,
     consent_given,
     consent_withdrawn,
     disclosure,
     emergency_reviewed,
-    equivocation,
     erased,
     make_bundle,
     make_certificate,
