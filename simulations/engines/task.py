@@ -6,6 +6,7 @@ from importlib import import_module
 import msgspec
 
 from simulations.errors import SimulationError
+from simulations.errors import SimulationError
 from simulations.outcome import Outcome
 from simulations.scenario.model import Mode, Scenario
 
