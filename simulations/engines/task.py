@@ -6,7 +6,6 @@ from importlib import import_module
 import msgspec
 
 from simulations.errors import SimulationError
-from simulations.errors import SimulationError
 from simulations.outcome import Outcome
 from simulations.scenario.model import Mode, Scenario
 
