@@ -46,11 +46,15 @@ class Mode(StrEnum):
 
 class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     authorities: Annotated[int, msgspec.Meta(ge=1, le=100)] = 4
+    """Members that vote on blocks: `authority-0`, `authority-1`, ..."""
     members: Count = 4
+    """Members that do not: `member-0`, `member-1`, ..."""
     profile: Literal["opt-in", "treatment-default", "opt-out"] = "opt-in"
+    """What holds where no directive of a patient matches."""
     delay_bound: Duration = 200
+    """What the genesis says a message takes at most; timers rest on it."""
     crypto: Literal["fast", "real"] = "fast"
-    """`fast`: a keyed hash instead of Ed25519; the report says so. `real`: Ed25519."""
+    """`fast` is a keyed hash instead of Ed25519; the report says so."""
 
 
 class LinkSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,104 +64,141 @@ class LinkSpec(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     between: tuple[str, str] = ("*", "*")
+    """Two nodes, groups, regions or patterns."""
     is_one_way: bool = False
+    """Only from the first to the second."""
     latency: Duration = 20
+    """One way, at the least."""
     jitter: Duration = 10
+    """What comes on top of it at the most."""
     tail: Share = 0.0
     """Share of messages that are seconds late (exponential, mean 2 s)."""
     loss: Share = 0.0
+    """Share of messages that never arrive."""
     duplication: Share = 0.0
+    """Share of messages that arrive twice."""
     corruption: Share = 0.0
+    """Share of messages of which a byte is changed."""
     bandwidth: Bandwidth = 0
     """Bits per second; 0 is unlimited."""
 
 
 class Region(msgspec.Struct, frozen=True, kw_only=True):
+    """Places with their own latencies. What is said in `[[link]]` counts more."""
+
     name: Name
+    """It can be named like a group."""
     nodes: Nodes
+    """Nodes, groups, patterns."""
     latencies: dict[str, Duration] = {}
-    """One-way latency to other regions (and to itself)."""
+    """One-way latency to other regions, and to itself."""
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """What people do. Rates are events per second of the whole network."""
+    """What people do. Rates are those of the whole network, in the mean."""
 
     start: Duration = 1_000
+    """When they begin."""
     patients: Count = 20
+    """How many patients there are, at all clinics together."""
     consents: Rate = 0.2
+    """Patients who permit, or forbid, a clinic to read."""
     withdrawals: Rate = 0.05
+    """Patients who take a permit back, often while a record is fetched."""
     fetches: Rate = 0.5
-    """Record fetches with consent, through the release machines."""
+    """Records that are fetched with consent, through the release machines."""
     records: Rate = 0.2
+    """Records that are written."""
     emergencies: Rate = 0.02
+    """Records that are fetched without consent."""
     referrals: Rate = 0.0
+    """Patients who are sent to another clinic, which then fetches."""
     shifts: bool = False
     """Follow a working day: quiet nights, busy mornings."""
     junk: Rate = 0.0
     """Messages per second that a hostile member sends."""
     submit_at: Nodes = ("*",)
+    """Whose people do all this."""
 
 
 class When(msgspec.Struct, frozen=True, kw_only=True):
-    """A condition: all that is given must hold."""
+    """A condition: all that is given must hold, at any one node."""
 
     height: Count | None = None
+    """So many blocks are final."""
     final_events: Count | None = None
+    """So many events are."""
     epoch: Count | None = None
+    """This epoch has begun."""
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """Something that goes wrong at a time or on a condition, for a while."""
 
     kind: str
-    """partition, cut, flap, clog, link, crash, restart, pause, slow-cpu, skew, clock-jump,
-    disk-full, disk-error, slow-fsync, restore-backup, lose-disk, authority-change, random (a
-    swarm-style draw of everything)."""
+    """See the table of faults below."""
     at: Duration | None = None
+    """When it begins."""
     when: When | None = None
+    """On what it begins, in place of `at`."""
     duration: Duration = 0
-    """0: until the end of the faults."""
+    """How long it lasts; 0 is until the end of the load."""
     nodes: Nodes = ()
+    """Whom it hits."""
     is_one_way: bool = False
     amount: Amount = 0.0
-    """Skew in ms, factor of slowness, share of intensity, ..., as the kind needs."""
+    """Skew in ms, factor of slowness, share of intensity: as the kind needs; 0 is its default."""
     link: LinkSpec | None = None
+    """What links are like meanwhile, for the kind `link`."""
     action: str = ""
+    """A variant of the kind."""
 
 
 class Adversary(msgspec.Struct, frozen=True, kw_only=True):
     """Nodes that run something else than the honest code; see `simulations.adversaries`."""
 
     kind: str
+    """See the table of adversaries below."""
     nodes: Nodes
+    """Who does not follow the protocol."""
     from_: Duration = msgspec.field(default=0, name="from")
+    """When they begin; honest before."""
 
 
 class Bound(msgspec.Struct, frozen=True, kw_only=True):
     """A number of the outcome and what it must be."""
 
     metric: str
+    """Its name; `placet sim check` lists what a run measures."""
     at_most: float | None = None
     at_least: float | None = None
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """What must hold. The checkers of safety always run."""
+
     expect: Literal["holds", "broken"] = "holds"
-    """`broken`: the run shows what breaks; then it is a failure if nothing does."""
+    """`broken`: a run shows what breaks; then it is a failure if nothing does."""
     bounds: tuple[Bound, ...] = msgspec.field(default=(), name="bound")
     liveness: bool = True
+    """Whether everything must become final in the time after the faults."""
     quiet: bool = True
+    """Whether the network must then be at rest."""
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     name: Name
+    """Of the scenario, and of its folders of results."""
     question: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    """What the runs are to answer."""
     answer: tuple[str, ...] = ("finality_p50_ms", "finality_p99_ms")
     """The metrics that answer the question; the report puts them first."""
     takes: Duration = 0
     """About how long all runs take on two processors; `placet sim list` says it."""
     mode: Mode = Mode.VIRTUAL
+    """`local` starts real daemons on this machine."""
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 1
+    """Of the first run."""
     repeat: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 5
     """How many runs there are of each combination of the sweep, with the seeds from `seed` on."""
     duration: Duration = 60_000
@@ -165,8 +206,10 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     settle: Duration = 60_000
     """How long the faultless time after them is, in which everything must become final."""
     steps_max: Annotated[int, msgspec.Meta(ge=1)] = 50_000_000
+    """A run that takes more steps than this is undecided."""
     network: NetworkSpec = NetworkSpec()
     groups: dict[str, Nodes] = {}
+    """Name -> nodes, groups, patterns such as `member-*`, ranges such as `member-0..9`."""
     regions: tuple[Region, ...] = msgspec.field(default=(), name="region")
     links: tuple[LinkSpec, ...] = msgspec.field(default=(), name="link")
     load: Load = Load()

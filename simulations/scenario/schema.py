@@ -14,6 +14,7 @@ from msgspec import inspect
 
 from simulations.scenario import model
 from simulations.scenario.fields import plain_type, scenario_type
+from simulations.scenario.units import show_duration
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -163,7 +164,7 @@ def _shown_default(field: inspect.Field) -> str:
     if value is msgspec.NODEFAULT or value is None or value in ((), ""):
         return ""
     if unit == "duration":
-        return f"{value} ms"
+        return show_duration(value)
     if unit == "rate":
         return f"{value:g}/s"
     if isinstance(value, tuple):
