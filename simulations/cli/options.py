@@ -58,7 +58,7 @@ set_option = click.option(
 
 
 def engine_options(command: F) -> F:
-    """Give a command the options that say where runs are carried out."""
+    """Give a command the options that say how runs are carried out."""
     workers = click.option(
         "--workers",
         type=click.IntRange(1, 256),
@@ -71,7 +71,14 @@ def engine_options(command: F) -> F:
         metavar="ADDRESS",
         help="Carry runs out on a Dask cluster, such as tcp://scheduler:8786.",
     )
-    return workers(cluster(command))
+    smaller = click.option(
+        "--shrink/--no-shrink",
+        "is_shrunk",
+        default=True,
+        show_default=True,
+        help="Make the first failing run smaller, for a minute at the most.",
+    )
+    return workers(cluster(smaller(command)))
 
 
 def scenario_options(command: F) -> F:

@@ -64,7 +64,7 @@ def sweep(scenario: str, vary: tuple[str, ...], **options: Any) -> None:
 @engine_options
 @results_option
 @json_option
-def resume(folder: str, workers: int, cluster: str | None, results: Path, as_json: bool) -> None:
+def resume(folder: str, results: Path, **options: Any) -> None:
     """Go on with a broken sweep.
 
     No run of FOLDER that has ended is done twice. Runs whose process died or raised an error
@@ -72,7 +72,7 @@ def resume(folder: str, workers: int, cluster: str | None, results: Path, as_jso
     """
     from simulations.results.folder import open_folder
 
-    _carry_out(open_folder(folder, results), workers, cluster, as_json)
+    _carry_out(open_folder(folder, results), **options)
 
 
 def _begin(
@@ -82,12 +82,10 @@ def _begin(
     changes: tuple[tuple[str, Value], ...],
     seed: int | None,
     repeat: int | None,
-    workers: int,
-    cluster: str | None,
     shard: str | None,
     results: Path,
-    as_json: bool,
     must_vary: bool = False,
+    **options: Any,
 ) -> None:
     from datetime import datetime
 
@@ -122,16 +120,19 @@ def _begin(
             now=now,
         ),
     )
-    _carry_out(folder, workers, cluster, as_json)
+    _carry_out(folder, **options)
 
 
-def _carry_out(folder: Any, workers: int, cluster: str | None, as_json: bool) -> None:
+def _carry_out(
+    folder: Any, *, workers: int, cluster: str | None, is_shrunk: bool, as_json: bool
+) -> None:
     """Do what is left to do in the folder, print what came of it, and end with its verdict."""
     import time
 
     from simulations.cli.progress import make_progress
     from simulations.cli.verdict import show_summary
-    from simulations.results.carrying import Engine, carry_out, count_left, log_failing_runs
+    from simulations.results.carrying import Engine, carry_out, count_left
+    from simulations.results.failing import log_failing_runs
 
     total, done = count_left(folder)
     began = time.monotonic()
@@ -143,9 +144,26 @@ def _carry_out(folder: Any, workers: int, cluster: str | None, as_json: bool) ->
             f"  What has ended is kept. Go on with: placet sim resume {folder.path}", err=True
         )
         raise
+    seconds = time.monotonic() - began
     logs = log_failing_runs(folder)
-    show_summary(folder, summary, logs, seconds=time.monotonic() - began, as_json=as_json)
+    kept = _shrink(folder) if is_shrunk else None
+    show_summary(folder, summary, logs, kept, seconds=seconds, as_json=as_json)
     click.get_current_context().exit(EXIT_CODES[summary.verdict])
+
+
+def _shrink(folder: Any) -> Any:
+    """Return a smaller run that fails like the first one that failed, if there is one."""
+    from simulations.results.failing import SHRINK_SECONDS_MAX, find_failing, shrink_run
+
+    record = find_failing(folder)
+    if record is None:
+        return None
+    if sys.stderr.isatty():
+        text = (
+            f"  making run {record.index} smaller, for {SHRINK_SECONDS_MAX:.0f} s at the most ..."
+        )
+        click.echo(text, err=True)
+    return shrink_run(folder, record)
 
 
 def _parse_choices(text: str) -> tuple[str, list[Value]]:

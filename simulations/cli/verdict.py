@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -22,6 +23,9 @@ from simulations.results.folder import Folder
 from simulations.results.summary import Combination, Failing, Summary
 from simulations.scenario.units import show_duration
 
+if TYPE_CHECKING:
+    from simulations.shrinking.keep import Kept
+
 FAILING_SHOWN_MAX = 5
 
 EXPLAINED = {
@@ -33,14 +37,21 @@ EXPLAINED = {
 
 
 def show_summary(
-    folder: Folder, summary: Summary, logs: Sequence[Path], *, seconds: float, as_json: bool
+    folder: Folder,
+    summary: Summary,
+    logs: Sequence[Path] = (),
+    kept: "Kept | None" = None,
+    *,
+    seconds: float,
+    as_json: bool,
 ) -> None:
     """Print what came of a sweep, for people or for programs."""
     path = shown_path(folder.path)
     if as_json:
         found = msgspec.to_builtins(summary)
         found |= {"folder": path, "seconds": round(seconds, 3)}
-        echo_json(found | {"event_logs": [shown_path(log) for log in logs]})
+        found |= {"event_logs": [shown_path(log) for log in logs]}
+        echo_json(found | {"shrunk": None if kept is None else _kept_fields(kept)})
         return
     echo(f"{paint(summary.scenario, 'cyan', bold=True)}  {summary.question}")
     echo(f"  {show_verdict(summary.verdict)}  {_counted(summary)}")
@@ -50,9 +61,25 @@ def show_summary(
     if summary.failing:
         echo()
         _show_failing(summary)
+    if kept is not None:
+        echo()
+        echo(f"  smaller: {kept.text}")
+        echo(f"    {paint(shown_path(kept.scenario), FAINT)}")
+        if kept.diagram is not None:
+            echo(f"    {paint(shown_path(kept.diagram), FAINT)}")
+        echo(f"    {paint(kept.replay, FAINT)}")
     echo()
     echo(f"  {paint('results', FAINT)}  {path}")
     echo(f"  {paint('report', FAINT)}   placet sim report {path}")
+
+
+def _kept_fields(kept: "Kept") -> dict[str, str | None]:
+    return {
+        "scenario": shown_path(kept.scenario),
+        "diagram": None if kept.diagram is None else shown_path(kept.diagram),
+        "replay": kept.replay,
+        "text": kept.text,
+    }
 
 
 def shown_path(path: Path) -> str:

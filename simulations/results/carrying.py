@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from simulations.engines import dask_cluster, pool
 from simulations.engines.shards import choose, parse_shard
@@ -14,7 +13,6 @@ from simulations.results.manifest import load_manifest, load_scenario
 from simulations.results.record import Raised, Record
 from simulations.results.rows import write_tables
 from simulations.results.summary import Summary, save_summary, summarize
-from simulations.results.traces import log_failing
 from simulations.scenario.model import Scenario
 from simulations.scenario.sweep import runs
 
@@ -77,12 +75,6 @@ def conclude(folder: Folder) -> Summary:
     summary = summarize(scenario, records, planned)
     save_summary(folder, summary)
     return summary
-
-
-def log_failing_runs(folder: Folder) -> list[Path]:
-    """Write the event logs of the first runs of the folder that did not hold."""
-    scenario = load_scenario(folder, load_manifest(folder))
-    return log_failing(folder, scenario, read_records(folder))
 
 
 def _keep(journal: Journal, watch: Watch) -> OnOutcome:

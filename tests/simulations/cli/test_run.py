@@ -48,7 +48,7 @@ def test_a_missed_bound_breaks_it_and_the_run_can_be_done_again(
     small: Path, screen: Screen
 ) -> None:
     small.write_text(BREAKING)
-    assert screen.run(RUN) == 1
+    assert screen.run(f"{RUN} --no-shrink") == 1
     assert "BROKEN  2 runs: 2 broke" in screen.out
     assert "bound: finality_p50_ms is " in screen.out
     assert "placet sim replay latest 0" in screen.out
@@ -58,6 +58,17 @@ def test_a_missed_bound_breaks_it_and_the_run_can_be_done_again(
     assert again["reasons"][0].startswith("bound: ")
     [first, *_] = Path(again["events"]).read_text().splitlines()
     assert {"at", "kind", "node"} <= set(json.loads(first))
+
+
+def test_a_failing_run_is_made_smaller_and_fails_in_the_same_way(
+    small: Path, screen: Screen
+) -> None:
+    small.write_text(BREAKING)
+    found = screen.json(RUN, code=1)
+    shrunk = found["shrunk"]
+    assert Path(shrunk["diagram"]).stat().st_size > 0
+    command = shrunk["replay"].removeprefix("placet sim ")
+    assert screen.json(command, code=1)["reasons"][0].startswith("bound: finality_p50_ms")
 
 
 def test_what_should_break_and_does_holds(small: Path, screen: Screen) -> None:
