@@ -20,6 +20,7 @@ BUNDLE_SIZE_MAX = 64 * 1024
 JUSTIFICATION_MAX = 17
 """The parent's certificate and at most 16 nullifications."""
 BLOCKS_PER_RANGE_MAX = 1_024
+VOTES_SEEN_MAX = 256
 ADDRESSES_MAX = 8
 ADDRESS_LENGTH_MAX = 200
 GOSSIP_SIZE_MAX = 2 * 1024 * 1024
@@ -87,6 +88,22 @@ class CertificateWanted(Message, frozen=True, tag="certificate-wanted"):
     view: Counter
 
 
+class VotesWanted(Message, frozen=True, tag="votes-wanted"):
+    """An authority that has just started asks which votes of its own others have seen."""
+
+    epoch: Counter
+    question: Counter
+    """Repeated in the answer, which so cannot be one to an earlier start."""
+
+
+class VotesSeen(Message, frozen=True, tag="votes-seen"):
+    """The newest votes of the asker that the sender knows, as they were signed."""
+
+    epoch: Counter
+    question: Counter
+    votes: Annotated[tuple[Vote, ...], msgspec.Meta(max_length=VOTES_SEEN_MAX)]
+
+
 class RangeWanted(Message, frozen=True, tag="range-wanted"):
     """Asks for finalized blocks from `first` on; answered with `FinalizedBlocks`."""
 
@@ -131,7 +148,15 @@ class Prune(Message, frozen=True, tag="prune"):
 
 Gossiped = Bundle | FinalizedBlocks | PeerRecord
 ConsensusMessage = (
-    Proposal | Vote | Certificate | Status | BlockWanted | BlockSent | CertificateWanted
+    Proposal
+    | Vote
+    | Certificate
+    | Status
+    | BlockWanted
+    | BlockSent
+    | CertificateWanted
+    | VotesWanted
+    | VotesSeen
 )
 SyncMessage = RangeWanted | FinalizedBlocks
 GossipMessage = Payload | Have | Graft | Prune
@@ -143,6 +168,8 @@ PeerMessage = (
     | BlockWanted
     | BlockSent
     | CertificateWanted
+    | VotesWanted
+    | VotesSeen
     | RangeWanted
     | FinalizedBlocks
     | Bundle

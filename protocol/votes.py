@@ -12,7 +12,7 @@ import msgspec
 from protocol.codec import Counter, Digest, Message, encode
 from protocol.errors import InvalidCertificate, InvalidSignature
 from protocol.genesis import AUTHORITIES_MAX, Authority, quorum
-from protocol.identity import NetworkId, Signature, SigningKey, Verifier, signing_bytes
+from protocol.identity import NetworkId, PublicKey, Signature, SigningKey, Verifier, signing_bytes
 
 NO_BLOCK: Digest = bytes(32)
 """What a nullify vote says instead of a block."""
@@ -72,9 +72,14 @@ def validate_vote(
         raise InvalidSignature(f"there is no authority {vote.signer}")
     if (vote.kind == VoteKind.NULLIFY) != (vote.block == NO_BLOCK):
         raise InvalidSignature("a nullify vote names no block, and every other vote names one")
-    statement = _statement(network, vote.kind, vote.epoch, vote.view, vote.block)
-    if not verifier.is_valid(authorities[vote.signer].voting_key, statement, vote.signature):
+    if not is_signed_with(authorities[vote.signer].voting_key, vote, network, verifier):
         raise InvalidSignature(f"authority {vote.signer} did not sign this vote")
+
+
+def is_signed_with(key: PublicKey, vote: Vote, network: NetworkId, verifier: Verifier) -> bool:
+    """Say whether the signature of the vote was made with this voting key."""
+    statement = _statement(network, vote.kind, vote.epoch, vote.view, vote.block)
+    return verifier.is_valid(key, statement, vote.signature)
 
 
 def assemble_certificate(votes: list[Vote], authority_count: int) -> Certificate:

@@ -10,13 +10,14 @@ Consensus", TCC 2023); the safety argument is in docs/protocol.md.
     interface       inputs, effects, and what is asked of the application
     machine         one step: check, record, apply the rules until they rest
     admission       checks of what others say
+    listening       before we sign anything after a start
     certificates    votes become certificates, certificates move the view
     voting          what we sign; proposals: whether we may
     pacemaker       when to be awake
     finality        finalized blocks in order
     retransmission  saying it again, and helping others
     alarms          what timers do; questions: what is asked for; recovery: how it starts
-    state, rounds, fetches, timing, electorate, log, report: what the rules know and use
+    state, rounds, fetches, timing, electorate, log, guard, report: what the rules know and use
 """
 
 from protocol.consensus.admission import NotAVoter, WrongEpoch
@@ -52,6 +53,7 @@ from protocol.consensus.log import (
     LogRecord,
     OwnVote,
     ProposalLogged,
+    StrayVote,
     is_settled,
     view_of,
 )
@@ -92,6 +94,7 @@ __all__ = [
     "Send",
     "SetTimer",
     "Started",
+    "StrayVote",
     "TimerFired",
     "TimerKind",
     "Waiting",

@@ -10,7 +10,7 @@ from typing import assert_never
 from protocol.blocks import Block, BlockHash, block_hash, validate_block_form
 from protocol.consensus.electorate import EPOCH
 from protocol.consensus.state import ROUNDS_AHEAD_MAX, State
-from protocol.errors import InvalidBlock, ProtocolError
+from protocol.errors import InvalidBlock, InvalidSignature, ProtocolError
 from protocol.identity import MemberId
 from protocol.messages import (
     BlockSent,
@@ -19,6 +19,8 @@ from protocol.messages import (
     ConsensusMessage,
     Proposal,
     Status,
+    VotesSeen,
+    VotesWanted,
 )
 from protocol.votes import (
     Certificate,
@@ -51,8 +53,7 @@ def validate_message(state: State, sender: MemberId, message: ConsensusMessage) 
     match message:
         case Vote():
             _validate_epoch(message.epoch)
-            if is_of_use(state, message.view):
-                _validate_vote(state, message)
+            _validate_useful_vote(state, message)
         case Certificate():
             _validate_certificates(state, [message])
         case Proposal(block, vote, justification):
@@ -64,8 +65,11 @@ def validate_message(state: State, sender: MemberId, message: ConsensusMessage) 
         case BlockSent(block):
             if is_wanted(state, block_hash(block.header)):
                 validate_block_form(block)
-        case CertificateWanted(epoch):
+        case CertificateWanted(epoch) | VotesWanted(epoch):
             _validate_epoch(epoch)
+        case VotesSeen(epoch, votes=votes):
+            _validate_epoch(epoch)
+            _validate_votes_seen(state, votes)
         case BlockWanted():
             pass
         case _:
@@ -113,11 +117,28 @@ def _validate_epoch(epoch: int) -> None:
         raise WrongEpoch(f"epoch {epoch} is not {EPOCH}")
 
 
+def _validate_useful_vote(state: State, vote: Vote) -> None:
+    if is_of_use(state, vote.view):
+        _validate_vote(state, vote)
+
+
 def _validate_vote(state: State, vote: Vote) -> None:
     known = state.rounds.get(vote.view)
     if known is not None and vote == known.votes[vote.kind].get(vote.signer):
         return
     validate_vote(vote, state.network, state.electorate.authorities, state.verifier)
+
+
+def _validate_votes_seen(state: State, votes: Iterable[Vote]) -> None:
+    """Only a vote that our log lacks has to be proved, and only while we listen."""
+    if state.guard.has_answers:
+        return
+    for vote in votes:
+        _validate_epoch(vote.epoch)
+        if vote.signer != state.electorate.me:
+            raise InvalidSignature("these are not the votes that were asked for")
+        if state.guard.lacks(vote):
+            _validate_vote(state, vote)
 
 
 def _validate_certificates(state: State, certificates: Iterable[Certificate]) -> None:

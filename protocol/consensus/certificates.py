@@ -24,7 +24,7 @@ def record_vote(state: State, vote: Vote) -> None:
         return
     known = state.round(vote.view)
     if vote.signer == state.electorate.me:
-        _compare_with_own(state, known, vote)
+        compare_with_own(state, vote)
         return
     _report_contradictions(state, known, vote)
     _note_activity(state, vote)
@@ -32,6 +32,15 @@ def record_vote(state: State, vote: Vote) -> None:
         return
     state.attempt.has_news = True
     count_vote(state, vote)
+
+
+def compare_with_own(state: State, vote: Vote) -> None:
+    """R11: a good vote of ours that we did not sign, nor forget when it was settled."""
+    if vote.view < state.guard.floor:
+        return
+    known = state.rounds.get(vote.view)
+    if known is None or known.signed.get(vote.kind) != vote.block:
+        state.halt_over_key(vote)
 
 
 def count_vote(state: State, vote: Vote) -> None:
@@ -55,7 +64,7 @@ def record_certificate(state: State, certificate: Certificate) -> None:
     known = state.round(certificate.view)
     for vote in votes_of(certificate):
         if vote.signer == state.electorate.me:
-            _compare_with_own(state, known, vote)
+            compare_with_own(state, vote)
         else:
             _report_contradictions(state, known, vote)
             _note_activity(state, vote)
@@ -115,10 +124,6 @@ def _contradicts(state: State, certificate: Certificate) -> bool:
     )
 
 
-def _compare_with_own(state: State, known: Round, vote: Vote) -> None:
-    """R11: whoever else has our key must not be helped by our going on."""
-    if known.signed.get(vote.kind) != vote.block:
-        state.halt(HaltReason.KEY_IN_USE_ELSEWHERE)
 
 
 def _report_contradictions(state: State, known: Round, vote: Vote) -> None:
@@ -134,3 +139,4 @@ def _report_contradictions(state: State, known: Round, vote: Vote) -> None:
 def _note_activity(state: State, vote: Vote) -> None:
     peer = state.peers[vote.signer]
     peer.voted_view = max(peer.voted_view, vote.view)
+    peer.note(vote)

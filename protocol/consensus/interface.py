@@ -180,6 +180,8 @@ class HaltReason(StrEnum):
     """A quorum finalized a block that this node finds invalid."""
     KEY_IN_USE_ELSEWHERE = "key-in-use-elsewhere"
     """A good vote with our key is not in our log: a second process, or an old log."""
+    VOTE_LOG_STALE = "vote-log-stale"
+    """The same, but found before we signed anything: most likely the log is an old copy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,13 +34,19 @@ class CertificateLogged(Message, frozen=True, tag="certificate-logged"):
     certificate: Certificate
 
 
-LogRecord = OwnVote | ProposalLogged | CertificateLogged
+class StrayVote(Message, frozen=True, tag="stray-vote"):
+    """A good vote of ours that this log did not hold: nobody may vote on from it (R11, R13)."""
+
+    vote: Vote
+
+
+LogRecord = OwnVote | ProposalLogged | CertificateLogged | StrayVote
 
 
 def view_of(record: LogRecord) -> int:
     """Return the view that the record is about."""
     match record:
-        case OwnVote(vote):
+        case OwnVote(vote) | StrayVote(vote):
             return vote.view
         case ProposalLogged(block):
             return block.header.view
@@ -48,12 +54,24 @@ def view_of(record: LogRecord) -> int:
             return certificate.view
 
 
+def epoch_of(record: LogRecord) -> int:
+    """Return the epoch that the record is about."""
+    match record:
+        case OwnVote(vote) | StrayVote(vote):
+            return vote.epoch
+        case ProposalLogged(block):
+            return block.header.epoch
+        case CertificateLogged(certificate):
+            return certificate.epoch
+
+
 def is_settled(record: LogRecord, finalized_view: int) -> bool:
     """Say whether the log may forget the record (W7).
 
     It may once the block of `finalized_view` and its certificate are durable in the chain store.
+    Stray votes are never forgotten.
     """
-    return view_of(record) <= finalized_view
+    return not isinstance(record, StrayVote) and view_of(record) <= finalized_view
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +111,6 @@ def replay(records: Iterable[LogRecord], finalized_view: int) -> Replay:
                 result.blocks.append(block)
                 if vote is not None:
                     result.leader_votes.append(vote)
+            case StrayVote():
+                pass  # The guard knows it.
     return result

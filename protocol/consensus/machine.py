@@ -16,8 +16,9 @@ from protocol.consensus.certificates import (
     record_certificate,
     record_vote,
 )
-from protocol.consensus.electorate import electorate
+from protocol.consensus.electorate import EPOCH, electorate
 from protocol.consensus.finality import adopt, hand_over
+from protocol.consensus.guard import make_guard
 from protocol.consensus.interface import (
     Application,
     BlocksSynced,
@@ -35,6 +36,7 @@ from protocol.consensus.interface import (
     Started,
     TimerFired,
 )
+from protocol.consensus.listening import answer, ask, note_late_vote, take_answer
 from protocol.consensus.log import LogRecord, OwnVote, Replay, replay
 from protocol.consensus.pacemaker import arm
 from protocol.consensus.questions import ask_for_missing
@@ -59,11 +61,16 @@ from protocol.messages import (
     ConsensusMessage,
     Proposal,
     Status,
+    VotesSeen,
+    VotesWanted,
 )
 from protocol.votes import Certificate, Vote
 
 RULES = (hand_over, finalize, notarize, nullify, propose, arm)
 """In this order; after a rule has changed something, the first one is tried again."""
+
+LISTENING_RULES = (hand_over, arm)
+"""Those that sign nothing (R13)."""
 
 CHANGES_PER_STEP_MAX = 10_000
 """Every rule signs or arms something only once, so a step ends. More is a mistake of ours."""
@@ -73,7 +80,8 @@ class Consensus:
     """Simplex consensus of one authority (Chan and Pass 2023), with the rules of docs/protocol.md.
 
     `me` is our index among the authorities, `tip` the newest finalized block with its certificate
-    (`None` for the genesis block), `log` all that the vote log holds.
+    (`None` for the genesis block), `log` all that the vote log holds. Only whoever knows for sure
+    that the key signed nothing else in this epoch may say that it need not listen first (R13).
     """
 
     def __init__(  # noqa: PLR0913
@@ -87,11 +95,13 @@ class Consensus:
         verifier: Verifier,
         log: Iterable[LogRecord],
         tip: tuple[Block, Certificate | None],
+        listens_first: bool = True,
     ) -> None:
         voters = electorate(genesis.authorities, me=me, base=network)
         assert key.public == genesis.authorities[me].voting_key, "the key belongs to `me`"
         timing = Timing(delay=genesis.delay_bound, faulty_max=voters.faulty_max)
         block, finalization = tip
+        records = tuple(log)
         assert (block.header.height == 0) == (finalization is None)
         self._state = State(
             network=network,
@@ -105,9 +115,15 @@ class Consensus:
             finalization=finalization,
             peers=tuple(Peer() for _ in genesis.authorities),
             attempt=Attempt(entered_at=0, retransmit_after=timing.retransmit),
+            guard=make_guard(
+                records,
+                epoch=EPOCH,
+                finalized_view=0 if finalization is None else finalization.view,
+                answers_needed=voters.quorum - 1 if listens_first else 0,
+            ),
             now=Instant(monotonic=0, wall=0),
         )
-        self._replay = replay(log, self._state.finalized_view)
+        self._replay = replay(records, self._state.finalized_view)
 
     def step(self, now: Instant, input: Input) -> list[Effect]:
         """Take in one input, and return what to do, strictly in that order.
@@ -122,7 +138,8 @@ class Consensus:
         self._record(input)
         self._advance()
         if state.halted is not None:
-            return [Halt(state.halted)]
+            stray = [Persist(tuple(state.records))] if state.records else []
+            return [*stray, Halt(state.halted)]
         ask_for_missing(state)
         # What is sent is on its way before anything is applied.
         effects = sorted(state.effects, key=lambda effect: isinstance(effect, FinalizeBlocks))
@@ -146,6 +163,7 @@ class Consensus:
                 validate_message(self._state, sender, message)
                 self._hear(sender)
                 self._record_message(sender, message)
+                ask(self._state, sender)
             case TimerFired(timer):
                 fire(self._state, timer)
             case Persisted(records):
@@ -155,6 +173,7 @@ class Consensus:
             case PeerConnected(member):
                 if member in self._state.electorate.signers:
                     self._state.send(member, status(self._state))
+                    ask(self._state, member)
                     hurry(self._state)
             case BlocksSynced(blocks, certificate):
                 record_certificate(self._state, certificate)
@@ -176,6 +195,7 @@ class Consensus:
         match message:
             case Vote():
                 help_late_voter(state, sender, message)
+                note_late_vote(state, sender, message)
                 record_vote(state, message)
             case Certificate():
                 record_certificate(state, message)
@@ -192,6 +212,10 @@ class Consensus:
                 self._send_block(sender, block_id)
             case CertificateWanted(view=view):
                 help_leave(state, sender, view)
+            case VotesWanted():
+                answer(state, sender, message)
+            case VotesSeen():
+                take_answer(state, sender, message)
             case _:
                 assert_never(message)
 
@@ -217,6 +241,7 @@ class Consensus:
 
     def _advance(self) -> None:
         for _ in range(CHANGES_PER_STEP_MAX):
-            if self._state.halted is not None or not any(rule(self._state) for rule in RULES):
+            rules = LISTENING_RULES if self._state.is_listening else RULES
+            if self._state.halted is not None or not any(rule(self._state) for rule in rules):
                 return
         raise AssertionError("the rules never come to rest")

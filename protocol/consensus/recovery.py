@@ -6,15 +6,17 @@ leaders, whose blocks the log holds.
 
 from protocol.consensus.certificates import count_vote, enter, record_certificate
 from protocol.consensus.interface import TimerKind
+from protocol.consensus.listening import start_listening
 from protocol.consensus.log import Replay
 from protocol.consensus.retransmission import status
 from protocol.consensus.state import State
-from protocol.votes import VoteKind
+from protocol.votes import VoteKind, votes_of
 
 
 def restart(state: State, past: Replay) -> None:
     """Count what the log holds as if it were said now; nothing of it is logged again."""
     assert state.view == 0, "a machine starts once"
+    start_listening(state)
     enter(state, state.finalized_view + 1)
     for block in past.blocks:
         state.application.keep(block)
@@ -27,6 +29,10 @@ def restart(state: State, past: Replay) -> None:
     state.unlogged.clear()
     for vote in (*past.leader_votes, *past.own_votes):
         count_vote(state, vote)
+        state.peers[vote.signer].note(vote)
+    if state.finalization is not None:
+        for vote in votes_of(state.finalization):
+            state.peers[vote.signer].note(vote)
     _resume(state)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from protocol.consensus.listening import silent
 from protocol.consensus.pacemaker import Reason, reason
 from protocol.consensus.state import State
 from protocol.identity import MemberId
@@ -31,6 +32,9 @@ class Waiting:
     height: int
     authorities: tuple[AuthoritySeen, ...]
     halted: str | None
+    listens_to: tuple[MemberId, ...]
+    """Who has not said yet which of our votes it saw; empty once we may vote (R13)."""
+    answers_missing: int
 
     @property
     def missing(self) -> tuple[MemberId, ...]:
@@ -49,6 +53,8 @@ def waiting(state: State, now: int) -> Waiting:
         height=state.tip.header.height,
         authorities=tuple(_seen(state, signer, now) for signer in range(state.electorate.size)),
         halted=state.halted,
+        listens_to=tuple(map(state.electorate.member, silent(state))),
+        answers_missing=max(0, state.guard.answers_needed - len(state.guard.answered)),
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from protocol.codec import encode
 from protocol.consensus.electorate import EPOCH
 from protocol.consensus.interface import ConsensusTimer, PushEvents, TimerKind
+from protocol.consensus.listening import ask_all
 from protocol.consensus.pacemaker import Reason, disarm, reason
 from protocol.consensus.rounds import Round
 from protocol.consensus.state import Parent, State
@@ -76,6 +77,7 @@ def push_events(state: State) -> None:
 def beat(state: State) -> None:
     """Tell all authorities where we stand."""
     state.broadcast(status(state))
+    ask_all(state)
     push_events(state)
     state.set_timer(TimerKind.HEARTBEAT, state.timing.heartbeat)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from protocol.blocks import Block, BlockHash, block_hash
 from protocol.consensus.electorate import Electorate
 from protocol.consensus.fetches import Answers, Fetches
+from protocol.consensus.guard import Guard
 from protocol.consensus.interface import (
     Application,
     Broadcast,
@@ -23,13 +24,13 @@ from protocol.consensus.interface import (
     SetTimer,
     TimerKind,
 )
-from protocol.consensus.log import LogRecord
+from protocol.consensus.log import LogRecord, StrayVote
 from protocol.consensus.rounds import Round
 from protocol.consensus.timing import Timing
 from protocol.errors import InvalidBlock
 from protocol.identity import MemberId, NetworkId, SigningKey, Verifier
 from protocol.messages import ConsensusMessage
-from protocol.votes import Certificate
+from protocol.votes import Certificate, Vote, VoteKind
 
 ROUNDS_AHEAD_MAX = 64
 """Votes for views further ahead are ignored; a certificate takes us there anyway."""
@@ -77,6 +78,14 @@ class Peer:
 
     voted_view: int = 0
     heard_at: int | None = None
+    votes: dict[VoteKind, Vote] = field(default_factory=dict)
+    """Its newest vote of each kind. One that came late, from itself, has not been checked."""
+
+    def note(self, vote: Vote) -> None:
+        """Remember the vote, for when its signer asks."""
+        known = self.votes.get(vote.kind)
+        if known is None or known.view < vote.view:
+            self.votes[vote.kind] = vote
 
 
 @dataclass(slots=True)
@@ -94,6 +103,7 @@ class State:
     """The newest certificate that finalizes; its block may still have to be fetched."""
     peers: tuple[Peer, ...]
     attempt: Attempt
+    guard: Guard
     now: Instant
     view: int = 0
     arrived_view: int = 0
@@ -111,6 +121,14 @@ class State:
     """What must be durable before the effects of this step."""
     effects: list[Effect] = field(default_factory=list)
     halted: HaltReason | None = None
+
+    @property
+    def is_listening(self) -> bool:
+        """Say whether we may not sign anything yet (R13).
+
+        Besides the answers, the chain must be here that allowed what was pruned from the log.
+        """
+        return not self.guard.has_answers or self.finalized_view + 1 < self.guard.floor
 
     @property
     def finalized_view(self) -> int:
@@ -204,7 +222,19 @@ class State:
             del self.timers[timer]
             self.effects.append(CancelTimer(timer))
 
-    def halt(self, reason: HaltReason) -> None:
-        """Stop for good, with this step; what it wanted besides will not happen."""
+    def halt(self, reason: HaltReason, stray: Vote | None = None) -> None:
+        """Stop for good, with this step; what it wanted besides will not happen.
+
+        `stray` is the vote of ours that our log lacks. It is logged, so that no later start goes on
+        from this log, even if nobody else remembers.
+        """
         if self.halted is None:
             self.halted = reason
+            self.records = [] if stray is None else [StrayVote(stray)]
+
+    def halt_over_key(self, stray: Vote) -> None:
+        """R11: whoever else has our key must not be helped by our going on."""
+        if self.is_listening:
+            self.halt(HaltReason.VOTE_LOG_STALE, stray)
+        else:
+            self.halt(HaltReason.KEY_IN_USE_ELSEWHERE, stray)

@@ -89,6 +89,7 @@ class Conversation:
     me: int
     log: tuple[LogRecord, ...] = ()
     tip: tuple[Block, Certificate | None] = (WORLD.base, None)
+    listens_first: bool = False
     world: World = WORLD
     now: int = 0
     skew: int = 0
@@ -107,6 +108,7 @@ class Conversation:
             verifier=self.world.verifier,
             log=self.log,
             tip=self.tip,
+            listens_first=self.listens_first,
         )
         self.first_effects = self.step(Started())
 

@@ -125,8 +125,11 @@ def test_nullify_votes_of_f_authorities_wake_nobody() -> None:
     stage.run(HOUR)
 
     assert all(host.log == [] for host in stage.honest)
-    assert stage.network.sent == {
-        "Status": stage.network.sent["Status"],
+    sent = stage.network.sent
+    assert sent == {
+        "Status": sent["Status"],
+        "VotesWanted": sent["VotesWanted"],
+        "VotesSeen": sent["VotesSeen"],
         "Vote": 60 * 3,
     }
     stage.submit(1)
@@ -172,7 +175,7 @@ def test_a_log_from_an_hour_ago_stops_its_owner() -> None:
     host.start()
     stage.run(MINUTE)
 
-    assert host.halted == HaltReason.KEY_IN_USE_ELSEWHERE
+    assert host.halted == HaltReason.VOTE_LOG_STALE
     assert all(2 in other.final for other in stage.hosts[1:])
 
 

@@ -8,7 +8,9 @@ from protocol.consensus import (
     EventsAdmitted,
     Halt,
     HaltReason,
+    Persist,
     ReportEquivocation,
+    StrayVote,
     TimerKind,
 )
 from protocol.messages import (
@@ -70,8 +72,10 @@ def test_to_notarize_and_nullify_is_no_evidence() -> None:
 def test_a_vote_with_our_key_that_we_do_not_know_stops_us_for_good() -> None:
     talk = Conversation(FOLLOWER)
 
-    assert talk.hears(vote_of(FOLLOWER, N, 1, FIRST), THIRD) == [
-        Halt(HaltReason.KEY_IN_USE_ELSEWHERE)
+    stray = vote_of(FOLLOWER, N, 1, FIRST)
+    assert talk.hears(stray, THIRD) == [
+        Persist((StrayVote(stray),)),
+        Halt(HaltReason.KEY_IN_USE_ELSEWHERE),
     ]
     assert talk.hears(proposal_of(FIRST), LEADER) == []
 
@@ -81,7 +85,8 @@ def test_our_vote_in_a_certificate_stops_us_as_well() -> None:
     signers = tuple(sorted((FOLLOWER, THIRD, FOURTH)))
 
     assert talk.hears(certificate_of(N, 1, FIRST, signers), THIRD) == [
-        Halt(HaltReason.KEY_IN_USE_ELSEWHERE)
+        Persist((StrayVote(vote_of(FOLLOWER, N, 1, FIRST)),)),
+        Halt(HaltReason.KEY_IN_USE_ELSEWHERE),
     ]
 
 

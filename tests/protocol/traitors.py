@@ -3,8 +3,16 @@
 from typing import Any
 
 from protocol.blocks import Block, block_hash
-from protocol.consensus import Broadcast, Halt, Send
-from protocol.messages import Proposal, Status
+from protocol.consensus import (
+    Broadcast,
+    CertificateLogged,
+    Consensus,
+    Halt,
+    LogRecord,
+    Send,
+    StrayVote,
+)
+from protocol.messages import Proposal, Status, VotesSeen
 from protocol.votes import NO_BLOCK, Certificate, Vote, VoteKind, sign_vote
 from simulations.world.network import Network
 from tests.protocol.toy import FORBIDDEN, ToyApplication, World, numbers_of
@@ -60,6 +68,8 @@ class Traitor(ToyHost):
         match message:
             case Vote(signer=signer) if signer == self.name:
                 return
+            case VotesSeen(epoch, question):
+                message = VotesSeen(epoch, question, ())
             case Certificate():
                 self._swallow(message)
             case Status(certificate=Certificate() as certificate):
@@ -69,11 +79,23 @@ class Traitor(ToyHost):
                     self._swallow(certificate)
         super().received(sender, message)
 
+    def boot(self) -> Consensus:
+        self.log = [record for record in self.log if not self._tells_of_twin(record)]
+        return super().boot()
+
     def carry_out(self, effect: Any) -> None:
         if isinstance(effect, Halt):
             self.restart_after(1_000)
         else:
             super().carry_out(effect)
+
+    def _tells_of_twin(self, record: LogRecord) -> bool:
+        match record:
+            case StrayVote():
+                return True
+            case CertificateLogged(certificate):
+                return self.name in certificate.signers
+        return False
 
     def _swallow(self, certificate: Certificate) -> None:
         """Pretend to have signed what a twin has signed."""

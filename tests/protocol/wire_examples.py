@@ -30,6 +30,8 @@ from protocol.messages import (
     RangeWanted,
     Status,
     Topic,
+    VotesSeen,
+    VotesWanted,
 )
 from protocol.votes import Certificate, Vote, VoteKind
 from tests.protocol.authority_examples import authority_ballot, authority_ready, equivocation
@@ -105,6 +107,8 @@ def _messages() -> dict[str, Any]:
         "block-wanted": BlockWanted(token("block")),
         "block-sent": BlockSent(BLOCK),
         "certificate-wanted": CertificateWanted(0, 7),
+        "votes-wanted": VotesWanted(0, 1_800_000_000_000),
+        "votes-seen": VotesSeen(0, 1_800_000_000_000, (make_vote(NETWORK, 1),)),
         "range-wanted": RangeWanted(1, 1_024),
         "finalized-blocks": FinalizedBlocks((BLOCK,), CERTIFICATE),
         "payload": Payload(Topic.EVENTS, b"gossip"),
