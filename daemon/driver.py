@@ -15,7 +15,7 @@ import trio
 from daemon.clocks import Clocks
 from daemon.inbox import Inbox
 from daemon.receipts import Receipts
-from daemon.silence import Silence, after_error, after_halt
+from daemon.silence import OVER_KEY, Silence, after_error, after_halt
 from daemon.storage.store import ChainStore
 from daemon.storage.tables import put_peer_record
 from daemon.storage.vote_log import VoteLog, VoteLogFailed
@@ -206,9 +206,8 @@ class Driver:
         return (Persisted(records),)
 
     def _halt(self, reason: HaltReason) -> None:
-        """With another's votes under our key the chain is still good; otherwise it is not."""
         silence = after_halt(reason)
-        if reason != HaltReason.KEY_IN_USE_ELSEWHERE and self.stuck is None:
+        if reason not in OVER_KEY and self.stuck is None:
             log.error("halted", reason=silence.cause, next_step=silence.next_step)
             self.stuck = silence
         if self.core.consensus is not None:

@@ -17,8 +17,16 @@ class Silence:
 SILENCES = {
     HaltReason.KEY_IN_USE_ELSEWHERE: Silence(
         "there are votes with its key that its vote log does not have",
-        "Find the other daemon with this key, or the old copy of votes/ that was put back. Only one"
-        " may run; then: placet restart",
+        "Find the other daemon with this key, or the old copy of votes/ that was put back. This"
+        " node only observes from now on: this key must not vote again, and a restart does not"
+        " help. See the operations guide, Restoring an authority.",
+    ),
+    HaltReason.VOTE_LOG_STALE: Silence(
+        "others have seen votes with its key that its vote log does not have, from before it"
+        " started",
+        "An old copy of votes/ was put back, or a second daemon uses this key. This node only"
+        " observes from now on: this key must not vote again, and a restart does not help. See the"
+        " operations guide, Restoring an authority.",
     ),
     HaltReason.CONFLICTING_CERTIFICATES: Silence(
         "more than a third of the authorities have signed contradicting votes",
@@ -34,6 +42,10 @@ SILENCES = {
         "Compare the versions: placet version. Then check this node's files: placet chain verify",
     ),
 }
+
+
+OVER_KEY = frozenset({HaltReason.KEY_IN_USE_ELSEWHERE, HaltReason.VOTE_LOG_STALE})
+"""With another's votes under our key the chain is still good, and can be followed."""
 
 
 def after_halt(reason: HaltReason) -> Silence:

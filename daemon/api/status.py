@@ -132,6 +132,8 @@ def _chain(node: Node) -> dict[str, Json]:
         "view": waiting.view if waiting else head.view,
         "leader": node.members.name(waiting.leader) if waiting else None,
         "waiting_for": waiting.reason.value if waiting and waiting.reason else None,
+        "answers_missing": waiting.answers_missing if waiting else 0,
+        "listening_to": [node.members.name(each) for each in waiting.listens_to] if waiting else [],
     }
 
 
@@ -141,7 +143,7 @@ def _doing(node: Node, facts: Facts) -> str:
     if facts.blocks_behind:
         return "catching up"
     if node.core.consensus is not None:
-        return "voting"
+        return "listening" if node.core.consensus.waiting_for().listens_to else "voting"
     return "observing" if node.is_authority else "following"
 
 

@@ -74,6 +74,7 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
             ("network", _network(found["network"])),
             ("chain", _height(chain)),
             ("waiting", _waiting(chain)),
+            ("listening", _listening(chain)),
             ("authorities", _authorities(found)),
             ("peers", "{connected} connected, {wanted} wanted".format(**found["peers"])),
         ]
@@ -97,6 +98,14 @@ def _waiting(chain: dict[str, Any]) -> str:
     if not count:
         return ""
     return paint(f"{count} {'event is' if count == 1 else 'events are'} not final yet", CAREFUL)
+
+
+def _listening(chain: dict[str, Any]) -> str:
+    """After a start, an authority votes only when others have said which of its votes they saw."""
+    if not chain["listening_to"]:
+        return ""
+    names = ", ".join(chain["listening_to"])
+    return f"it votes when {chain['answers_missing']} of {names} have answered; have them running"
 
 
 def _authorities(found: dict[str, Any]) -> str:

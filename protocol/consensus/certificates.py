@@ -124,8 +124,6 @@ def _contradicts(state: State, certificate: Certificate) -> bool:
     )
 
 
-
-
 def _report_contradictions(state: State, known: Round, vote: Vote) -> None:
     """R12: one proof for each cheater is enough."""
     if vote.signer in state.accused:

@@ -1,4 +1,4 @@
-"""After a start an authority listens: what it must have heard before it signs, and what stops it."""
+"""After a start an authority listens: what it must have heard to sign, and what stops it."""
 
 import pytest
 from msgspec.structs import replace
@@ -18,6 +18,7 @@ from protocol.consensus import (
 from protocol.errors import InvalidSignature
 from protocol.messages import VOTES_SEEN_MAX, VotesSeen, VotesWanted
 from protocol.votes import Vote, VoteKind
+from simulations.world.network import EPOCH_START
 from tests.protocol.conversation import (
     WORLD,
     Conversation,
@@ -28,7 +29,6 @@ from tests.protocol.conversation import (
     vote_of,
     votes_in,
 )
-from tests.protocol.network import EPOCH_START
 from tests.protocol.toy import make_world
 
 N, X, F = VoteKind.NOTARIZE, VoteKind.NULLIFY, VoteKind.FINALIZE

@@ -66,6 +66,8 @@ STATUS: dict[str, Any] = {
         "view": 13,
         "leader": "lakeside",
         "waiting_for": None,
+        "answers_missing": 0,
+        "listening_to": [],
     },
     "authorities": [
         {"name": "st-mary", "is_me": True, "reachable": True, "last_seen": None, "failure": ""},
