@@ -17,7 +17,8 @@ from daemon.storage.home import Home
 RETRY_SECONDS = 1.0
 
 KINDS = (
-    "member-admitted", "member-removed", "authority-ballot", "consent-given", "consent-withdrawn",
+    "member-admitted", "member-removed", "authority-ready", "authority-ballot", "consent-given",
+    "consent-withdrawn",
     "records-committed", "access-requested", "disclosure", "emergency-reviewed", "erased",
     "equivocation",
 )  # fmt: skip
