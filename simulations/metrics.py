@@ -30,7 +30,8 @@ class Metrics:
 
     def __post_init__(self) -> None:
         for host in self.world.hosts:
-            host.watchers.append(self._saw)
+            for kind in (StoreBlocks, RefuseEvents):
+                host.watchers_of.setdefault(kind, []).append(self._saw)
             host.on_submit.append(self._submitted)
 
     def _submitted(self, host: CoreHost, signed: SignedEvent) -> None:

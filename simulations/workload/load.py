@@ -18,7 +18,7 @@ from simulations.workload.clinic import EVENT_LIFETIME, Clinic
 from simulations.workload.day import BUSIEST, busyness, emergency_busyness
 from simulations.workload.news import FetchEnded, News, Tell, WithdrawalGiven
 from simulations.workload.patients import Choice, Patient, Permit, Wish, directive, withdrawal
-from simulations.world.network import EPOCH_START
+from simulations.world.clock import EPOCH_START
 from simulations.world.world import World
 
 RESTRICTION_SHARE = 0.1

@@ -27,6 +27,9 @@ class People:
         self.figures = Figures(self.world)
         self.listeners.append(self.figures.heard)
 
+    def summary(self) -> dict[str, float]:
+        return self.figures.summary()
+
     def tell(self, news: News) -> None:
         for listen in self.listeners:
             listen(news)

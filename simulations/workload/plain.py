@@ -11,6 +11,7 @@ from protocol.codec import MILLISECONDS_PER_DAY
 from protocol.events import ConsentBasis, EmergencyBasis, SignedEvent
 from protocol.identity import SigningKey
 from protocol.state import consent_entry, subject_entry
+from simulations.world.clock import EPOCH_START
 from simulations.world.core_host import CoreHost
 from simulations.world.deeds import (
     consent_given,
@@ -19,7 +20,6 @@ from simulations.world.deeds import (
     records_committed,
     token,
 )
-from simulations.world.network import EPOCH_START
 from simulations.world.world import World
 
 EVENT_LIFETIME = 3_600_000
@@ -62,6 +62,10 @@ class Workload:
                 if at >= scenario.duration:
                     break
                 self.world.network.after(int(at), deed)
+
+    def summary(self) -> dict[str, float]:
+        """Nothing is counted here: people only submit events."""
+        return {}
 
     def give(self) -> None:
         self.count += 1

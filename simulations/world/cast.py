@@ -19,8 +19,8 @@ from protocol.genesis import (
     quorum,
 )
 from protocol.identity import MemberId, NetworkId, SigningKey, Verifier
+from simulations.world.clock import EPOCH_START
 from simulations.world.crypto import FastKey, is_valid_fast
-from simulations.world.network import EPOCH_START
 
 FOUNDED_BEFORE = 10_000
 """How long before virtual time begins the network was founded, in milliseconds."""

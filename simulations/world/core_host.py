@@ -4,9 +4,10 @@ Clients give an event again after a restart, until it is final or refused.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from protocol.consensus import CancelTimer, Halt, HaltReason, Started
+from protocol.consensus import CancelTimer, Halt, HaltReason, LogRecord, Started
 from protocol.core import Core
 from protocol.effects import (
     Blame,
@@ -27,10 +28,11 @@ from protocol.errors import ProtocolError
 from protocol.events import EventId, SignedEvent, event_id
 from protocol.identity import MemberId
 from simulations.world.cast import Cast
+from simulations.world.clock import EPOCH_START
 from simulations.world.disk import Disk
 from simulations.world.frame import Frame
 from simulations.world.host import Host
-from simulations.world.network import EPOCH_START, Network
+from simulations.world.network import Network
 
 
 class CoreHost(Host):
@@ -47,6 +49,8 @@ class CoreHost(Host):
         self.blames: list[tuple[int, ProtocolError]] = []
         self.watchers: list[Callable[[CoreHost, Any], None]] = []
         """Called with each effect before it is carried out."""
+        self.watchers_of: dict[type, list[Callable[[CoreHost, Any], None]]] = {}
+        """The same, for effects of one type."""
         self.on_submit: list[Callable[[CoreHost, SignedEvent], None]] = []
         """Called with each event that a client gives."""
         self.on_change: Callable[[CoreHost], None] = lambda _: None
@@ -56,6 +60,10 @@ class CoreHost(Host):
         self.on_frame: Callable[[int, Frame], None] = lambda *_: None
         """Called with what another member says on a stream; `sender` is its name."""
         self.after_steps: list[Callable[[CoreHost], None]] = []
+        self.may_vote = True
+        """Whether the node has its voting key, and a vote log that it may trust."""
+        self.backup: tuple[Disk, list[LogRecord]] | None = None
+        """What an operator has put aside: the chain and the vote log of some time ago."""
 
     @property
     def id(self) -> MemberId:
@@ -71,7 +79,8 @@ class CoreHost(Host):
         return self.cast.parties[self.name].label
 
     def boot(self) -> Core:
-        return Core(self.disk.origin(self.name, self.log, EPOCH_START + self.network.now))
+        log = self.log if self.may_vote else None
+        return Core(self.disk.origin(self.name, log, EPOCH_START + self.network.now))
 
     def started(self) -> None:
         self.step(Started())
@@ -90,6 +99,8 @@ class CoreHost(Host):
 
     def submit(self, *events: SignedEvent) -> None:
         """Take events from clients; while the node is down they wait."""
+        if self.holds(self.submit, *events):
+            return
         for signed in events:
             self.submitted[event_id(signed.event, self.cast.id)] = signed
             for tell in self.on_submit:
@@ -111,6 +122,8 @@ class CoreHost(Host):
 
     def link(self, name: int, *, is_up: bool) -> None:
         """Hear that the link to another party came up or went down."""
+        if self.holds(partial(self.link, name, is_up=is_up)):
+            return
         peer = self.cast.parties[name].id
         if is_up:
             self.linked[name] = None
@@ -126,9 +139,12 @@ class CoreHost(Host):
             for effect in effects
             if isinstance(effect, StoreBlocks)
         ]
-        return [*super().prepare(effects), *stored]
+        prepared = super().prepare(effects)
+        return [*prepared, *stored] if stored else prepared
 
     def carry_out(self, effect: Any) -> None:
+        for watch in self.watchers_of.get(type(effect), ()):
+            watch(self, effect)
         for watch in self.watchers:
             watch(self, effect)
         match effect:
@@ -139,12 +155,14 @@ class CoreHost(Host):
                 self.set_timer(timer, at)
             case CancelTimer(timer):
                 self.timers.pop(timer, None)
-            case StoreBlocks():
+            case StoreBlocks() if self.can_write:
                 self.disk.append(effect.finalization, effect.certificate)
             case BlocksStored():
                 self.step(effect)
             case SendRange(peer, first, last):
                 self._send_range(self.cast.names[peer], first, last)
+            case StoreBlocks():
+                pass
             case _:
                 self._take_note(effect)
 

@@ -73,18 +73,19 @@ class Disk:
             end = next(each for each in range(first, self.height + 1) if each in self.certificates)
         return FinalizedBlocks(tuple(self.blocks[first : end + 1]), self.certificates[end])
 
-    def origin(self, name: int, log: Sequence[LogRecord], sequence: int) -> Origin:
-        """Return what the node of party `name` starts from."""
+    def origin(self, name: int, log: Sequence[LogRecord] | None, sequence: int) -> Origin:
+        """Return what the node of party `name` starts from; without a log it must not vote."""
         party, head = self.cast.parties[name], self.blocks[-1]
+        is_voter = log is not None and name < self.cast.authority_count
         return Origin(
             genesis=self.cast.genesis,
             key=party.key,
-            voting_key=party.voting_key if name < self.cast.authority_count else None,
+            voting_key=party.voting_key if is_voter else None,
             head=head,
             certificate=self.certificates.get(self.height),
             state=self.state,
             digest=self.digest,
-            log=[record for record in log if not is_settled(record, head.header.view)],
+            log=[record for record in log or () if not is_settled(record, head.header.view)],
             peer_records=tuple(self.peer_records.values()),
             sequence=sequence,
             verifier=self.cast.verifier,

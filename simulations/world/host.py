@@ -2,18 +2,27 @@
 
 Effects wait in a queue and are carried out one by one. At a `Persist` the queue stands still until
 the disk is done; inputs go on meanwhile, and their effects wait behind. The process may be killed
-before any effect: the queue is lost, of unsynced records a prefix may survive.
+before any effect: the queue is lost, of unsynced records a prefix may survive. It may also be
+stopped for a while (`pause`), and its disk may refuse to write, which ends the process.
 
 A subclass starts the machine from what is on disk (`boot`) and carries out what is not a `Persist`
 (`carry_out`), so the same network drives the consensus machine alone or a whole node.
 """
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Callable
 from typing import Any
 
 from protocol.consensus import Instant, LogRecord, Persist, Persisted
 from protocol.errors import ProtocolError
+from simulations.world.clock import Clock
 from simulations.world.network import Network
+from simulations.world.processor import Processor
+
+RESTART_DELAY = 500
+"""How long a process that died of itself is down, in milliseconds."""
+HELD_MAX = 100_000
+"""How much of what happens waits for a paused process; the rest is lost."""
 
 
 class Host:
@@ -23,10 +32,17 @@ class Host:
         self.network = network
         self.name = name
         self.place = place
-        self.skew = 0
+        self.clock = Clock()
         self.fsync_min = 5
         self.fsync_spread = 0
+        self.stall = 0
+        """How much longer the next sync takes."""
+        self.is_disk_full = False
+        self.is_disk_failing = False
+        """Whether the next write fails; the one after it may succeed."""
         self.is_traitor = False
+        self.processor: Processor | None = None
+        """A slow one, if steps take time."""
         self.machine: Any = None
         self.log: list[LogRecord] = []
         """What is durable in the vote log."""
@@ -36,9 +52,12 @@ class Host:
         self.effects_done = 0
         self.kill_at: int | None = None
         """Die before the effect of this number."""
+        self.fate: Counter[str] = Counter()
+        """What happened to the process, such as how often it died while it wrote."""
         self._life = 0
         self._queue: deque[Any] = deque()
         self._syncing: tuple[LogRecord, ...] | None = None
+        self._held: list[tuple[Callable[..., None], tuple[Any, ...]]] | None = None
         network.add(self)
 
     # What a subclass must say.
@@ -76,8 +95,12 @@ class Host:
     def is_up(self) -> bool:
         return self.machine is not None
 
+    @property
+    def is_paused(self) -> bool:
+        return self._held is not None
+
     def start(self) -> None:
-        if self.is_up or self.halted is not None:
+        if self.is_up or self.halted is not None or self.is_disk_full:
             return
         self._life += 1
         self.machine = self.boot()
@@ -85,26 +108,54 @@ class Host:
 
     def kill(self) -> None:
         """Lose everything but the disk, and of a write under way all but a prefix."""
+        if self.is_up:
+            self.fate["kill"] += 1
         if self._syncing is not None:
             torn = self.network.random.randint(0, len(self._syncing))
+            self.fate["torn" if 0 < torn < len(self._syncing) else "unsynced"] += 1
             self.log.extend(self._syncing[:torn])
         self.machine = None
         self._life += 1
         self._queue.clear()
         self._syncing = None
+        self._held = None
         self.timers.clear()
+        if self.processor is not None:
+            self.processor.clear()
 
     def restart_after(self, delay: int) -> None:
         self.kill()
         self.network.after(delay, self.start)
 
+    def pause(self) -> None:
+        """Stop the process; what happens meanwhile waits for it."""
+        if self.is_up and self._held is None:
+            self._held = []
+
+    def resume(self) -> None:
+        if self._held is None:
+            return
+        held, self._held = self._held, None
+        for action, arguments in held:
+            action(*arguments)
+
     def hear(self, sender: int, message: Any) -> None:
-        if self.is_up:
+        if self.is_up and not self.holds(self.hear, sender, message):
             self.received(sender, message)
+
+    def holds(self, action: Callable[..., None], *arguments: Any) -> bool:
+        """Say whether the process is paused, and remember what it has to do then."""
+        if self._held is None:
+            return False
+        if len(self._held) < HELD_MAX:
+            self._held.append((action, arguments))
+        return True
 
     def step(self, input: Any) -> None:
         """Give the machine an input, and do what it says as far as the disk allows."""
-        if not self.is_up or self.halted is not None:
+        if self.machine is None or self.halted is not None:
+            return
+        if self.processor is not None and self.processor.takes(input):
             return
         self.network.steps += 1
         try:
@@ -113,27 +164,32 @@ class Host:
             self.blamed.append((self.network.now, error))
             return
         if effects:
-            self._queue.extend(self.prepare(effects))
-            self._work()
+            self.enqueue(effects)
         self.check()
+
+    def enqueue(self, effects: list[Any]) -> None:
+        """Carry out effects behind those that wait."""
+        self._queue.extend(self.prepare(effects))
+        self._work()
 
     def prepare(self, effects: list[Any]) -> list[Any]:
         """Return the effects in the order of the driver: `Persisted` follows what waits for it."""
         done = [Persisted(effect.records) for effect in effects if isinstance(effect, Persist)]
-        return [*effects, *done]
+        return [*effects, *done] if done else effects
 
     def now(self) -> Instant:
-        return self.network.instant(self.skew)
+        return self.clock.instant(self.network.schedule.now)
 
     def set_timer(self, timer: Any, at: int) -> None:
         """Fire once at the machine's monotonic time `at`."""
         self.timers[timer] = at
-        life = self._life
-        delay = max(0, at - self.now().monotonic)
-        self.network.after(delay, self._fire, life, timer, at)
+        delay = self.clock.delay_until(self.network.schedule.now, at)
+        self.network.after(delay, self._fire, self._life, timer, at)
 
     def _fire(self, life: int, timer: Any, at: int) -> None:
-        if life == self._life and self.timers.get(timer) == at:
+        if life != self._life or self.timers.get(timer) != at:
+            return
+        if not self.holds(self._fire, life, timer, at):
             del self.timers[timer]
             self.timer_fired(timer)
 
@@ -142,11 +198,22 @@ class Host:
         """Say whether all effects are carried out."""
         return not self._queue and self._syncing is None
 
+    @property
+    def can_write(self) -> bool:
+        """Say whether the disk takes the next write. If not, the process ends."""
+        if not self.is_disk_full and not self.is_disk_failing:
+            return True
+        self.fate["disk-full" if self.is_disk_full else "disk-error"] += 1
+        self.is_disk_failing = False
+        self.restart_after(RESTART_DELAY)
+        return False
+
     def _work(self) -> None:
         while self._queue and self._syncing is None and self.is_up:
             if self.kill_at is not None and self.effects_done >= self.kill_at:
                 self.kill_at = None
-                self.restart_after(500)
+                self.fate["kill-between-effects"] += 1
+                self.restart_after(RESTART_DELAY)
                 return
             self.effects_done += 1
             effect = self._queue.popleft()
@@ -160,12 +227,18 @@ class Host:
 
     def _sync(self, records: tuple[LogRecord, ...]) -> None:
         self._syncing = records
-        life = self._life
-        delay = self.fsync_min + self.network.random.randint(0, self.fsync_spread)
-        self.network.after(delay, self._synced, life)
+        if not self.can_write:
+            return
+        delay = self.fsync_min + self.stall
+        if self.fsync_spread:
+            delay += self.network.random.randrange(self.fsync_spread + 1)
+        self.stall = 0
+        self.network.after(delay, self._synced, self._life)
 
     def _synced(self, life: int) -> None:
         if life != self._life or self._syncing is None:
+            return
+        if self.holds(self._synced, life):
             return
         self.log.extend(self._syncing)
         self._syncing = None

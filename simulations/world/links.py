@@ -41,11 +41,25 @@ class Cut:
         return not self.is_one_way or receiver in self.inside
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Nobody of `senders` is heard by anybody of `receivers`; nor the other way, unless one-way."""
+
+    senders: Places
+    receivers: Places
+    is_one_way: bool = False
+
+    def cuts(self, sender: int, receiver: int) -> bool:
+        if sender in self.senders and receiver in self.receivers:
+            return True
+        return not self.is_one_way and sender in self.receivers and receiver in self.senders
+
+
 class Links:
     """The rules and cuts that count now."""
 
     def __init__(self, default: LinkSpec) -> None:
-        self.cuts: list[Cut] = []
+        self.cuts: list[Cut | Gap] = []
         self._rules: list[Rule] = []
         self._default = default
         self._known: dict[tuple[int, int], LinkSpec] = {}

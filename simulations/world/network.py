@@ -11,15 +11,11 @@ from hashlib import blake2b
 from typing import Any
 
 from protocol.codec import encode
-from protocol.consensus import Instant
 from protocol.messages import Payload
 from simulations.scenario.model import LinkSpec
 from simulations.world.frame import RESEND_AFTER, RESENDS_MAX, Frame
 from simulations.world.links import Links
 from simulations.world.schedule import Schedule
-
-EPOCH_START = 1_700_000_000_000
-"""What wall clocks without skew show at the start."""
 
 TAIL_MEAN = 2_000
 TAIL_MAX = 30_000
@@ -39,6 +35,8 @@ class Network:
         self.links = Links(links or LinkSpec(latency=50, jitter=0))
         self.drops: Callable[[int, int, Any], bool] | None = None
         """Says of sender, receiver and message whether the message is lost."""
+        self.losses: dict[str, float] = {}
+        """Which share of all messages of a kind is lost."""
         self.announces_links = False
         """Whether hosts are told at once who comes and goes."""
         self.hosts: list[Any] = []
@@ -88,10 +86,6 @@ class Network:
 
     def run_while(self, condition: Callable[[], bool], *, until: int) -> bool:
         return self.schedule.run_while(condition, until=until)
-
-    def instant(self, skew: int) -> Instant:
-        now = self.schedule.now
-        return Instant(now + 1_000, EPOCH_START + now + skew)
 
     def carry(self, sender: Any, receiver: int, message: Any) -> None:
         """Send from a host to all hosts that answer to the name `receiver` (twins share one)."""
@@ -153,6 +147,8 @@ class Network:
         if spec.corruption and self.random.random() < spec.corruption:
             if self.on_corruption is not None:
                 self.on_corruption(sender, host)
+            return True
+        if self.losses and self.random.random() < self.losses.get(type(message).__name__, 0.0):
             return True
         if self.links.cuts and self.links.is_cut(sender.place, host.place):
             return True

@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from protocol.effects import StoreBlocks
 from protocol.genesis import Profile
+from protocol.state import is_member, member_key
 from simulations.outcome import TraceEvent
 from simulations.scenario.model import LinkSpec, Region, Scenario
 from simulations.world.cast import Cast, make_cast
@@ -23,6 +25,11 @@ CLOCK_SKEW_MAX = 50
 
 MakeHost = Callable[..., CoreHost]
 
+CHANGES_MEMBERS = ("member-change", "random")
+"""Kinds of fault after which somebody may be a member who was none, or the other way round."""
+NEWCOMER = "newcomer-"
+MEMBER_TABLE = member_key(bytes(32))[:1]
+
 
 @dataclass(slots=True)
 class World:
@@ -37,6 +44,10 @@ class World:
     directory: Directory
     coverage: Counter[str] = field(default_factory=Counter)
     listener: Listener | None = None
+    canaries: list[bytes] = field(default_factory=list)
+    """What a patient would not want to be read by others; never in any message."""
+    excused: set[int] = field(default_factory=set)
+    """Places of hosts that a fault may keep from voting for good."""
 
     @property
     def now(self) -> int:
@@ -69,6 +80,7 @@ def make_world(
     cast = make_cast(
         spec.authorities,
         spec.members,
+        _newcomer_count(scenario),
         delay_bound=spec.delay_bound,
         profile=Profile(spec.profile),
         is_fast=spec.crypto == "fast",
@@ -80,14 +92,17 @@ def make_world(
         for name in range(len(cast.parties))
     ]
     swarm = Swarm(network, make_pairs(network.random, hosts, spec.authorities))
+    swarm.unwelcome = set(range(spec.authorities + spec.members, len(hosts)))
     labels = [party.label for party in cast.parties]
     directory = Directory(labels, scenario.groups, scenario.regions)
     world = World(scenario, seed, cast, network, hosts, swarm, directory, listener=listener)
     for rule in _rules(world):
         network.links.add(rule)
     network.on_corruption = swarm.reset
+    if any(fault.kind in CHANGES_MEMBERS for fault in scenario.faults):
+        _follow_members(world)
     for host in hosts:
-        host.skew = network.random.randint(-CLOCK_SKEW_MAX, CLOCK_SKEW_MAX)
+        host.clock.skew = network.random.randint(-CLOCK_SKEW_MAX, CLOCK_SKEW_MAX)
         network.after(network.random.randrange(STARTS_WITHIN), host.start)
     return world
 
@@ -96,6 +111,30 @@ def make_rule(directory: Directory, spec: LinkSpec) -> Rule:
     """Return the rule that a spec of the scenario means."""
     first, second = (frozenset(directory.places((name,))) for name in spec.between)
     return Rule(spec, first, second)
+
+
+def _newcomer_count(scenario: Scenario) -> int:
+    """Return how many newcomers the faults name: newcomer-0 and so on."""
+    names = {name for fault in scenario.faults for name in fault.nodes if name.startswith(NEWCOMER)}
+    return len(names)
+
+
+def _follow_members(world: World) -> None:
+    """Let the links follow the membership as soon as it is final anywhere, as the daemon does."""
+
+    def look(host: CoreHost, effect: StoreBlocks) -> None:
+        if any(key[:1] == MEMBER_TABLE for key in effect.finalization.changes):
+            world.network.after(0, _reconsider_members, world, host)
+
+    for host in world.hosts:
+        host.watchers_of.setdefault(StoreBlocks, []).append(look)
+
+
+def _reconsider_members(world: World, witness: CoreHost) -> None:
+    unwelcome = {h.name for h in world.hosts if not is_member(witness.disk.state, h.id)}
+    if unwelcome != world.swarm.unwelcome and witness is world.witness:
+        world.swarm.unwelcome = unwelcome
+        world.swarm.reconsider()
 
 
 def _rules(world: World) -> list[Rule]:

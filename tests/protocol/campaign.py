@@ -102,7 +102,7 @@ def prepare(plan: Plan) -> Run:
             hosts.append(kind(network, world, name=name, place=len(hosts)))
     for host in hosts:
         host.fsync_spread = plan.fsync_spread
-        host.skew = network.random.randint(-2_000, 2_000)
+        host.clock.skew = network.random.randint(-2_000, 2_000)
         network.after(0, host.start)
     run = Run(plan, network, hosts, Checks(network, hosts))
     _plan_events(run)

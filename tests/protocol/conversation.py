@@ -33,7 +33,7 @@ from protocol.votes import (
     assemble_certificate,
     sign_vote,
 )
-from simulations.world.network import EPOCH_START
+from simulations.world.clock import EPOCH_START
 from tests.protocol.toy import ToyApplication, World, make_world
 
 WORLD = make_world(4, delay_bound=100, fast=False)

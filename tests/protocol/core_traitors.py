@@ -22,15 +22,19 @@ from protocol.messages import (
     sign_bundle,
 )
 from protocol.votes import Certificate, Vote, VoteKind, sign_vote
+from simulations.world.clock import EPOCH_START
 from simulations.world.core_host import CoreHost
 from simulations.world.deeds import records_committed, token
-from simulations.world.network import EPOCH_START
 
 JUNK_EVERY = 150
 
 
 class Junkmonger(CoreHost):
     """Runs an honest core, and says all that an honest member never says besides."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.is_traitor = True
 
     def start(self) -> None:
         super().start()

@@ -109,8 +109,8 @@ def test_an_event_of_one_whom_the_leader_does_not_hear_becomes_final() -> None:
 
 def test_a_clock_that_is_a_day_off_delays_nobody_else() -> None:
     stage = scene()
-    stage.hosts[0].skew = 24 * HOUR
-    stage.hosts[1].skew = 0
+    stage.hosts[0].clock.skew = 24 * HOUR
+    stage.hosts[1].clock.skew = 0
 
     for number in range(1, 9):
         assert stage.submit(number, stage.hosts[2]) < 15_000

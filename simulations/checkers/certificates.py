@@ -1,0 +1,64 @@
+"""Each view has at most one outcome, shown by a true quorum of its epoch (I2, I10)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from protocol.blocks import FinalizedBlocks
+from protocol.effects import SendMessage, StoreBlocks
+from protocol.errors import InvalidCertificate
+from protocol.messages import Proposal, Status
+from protocol.votes import Certificate, VoteKind, validate_certificate
+from simulations.checkers.watch import Watch
+from simulations.world.core_host import CoreHost
+
+
+class Certificates:
+    """Looks at each certificate that an honest node sends or stores."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+        self._seen: dict[Certificate, None] = {}
+        self._last: Any = None
+        self._outcomes: dict[tuple[int, int], dict[VoteKind, bytes]] = {}
+        watch.on_effect(SendMessage, self._sent)
+        watch.on_effect(StoreBlocks, self._stored)
+
+    def _sent(self, host: CoreHost, effect: SendMessage) -> None:
+        for certificate in _certificates(effect.message):
+            # The same object goes to one neighbour after the other.
+            if certificate is not self._last:
+                self._last = certificate
+                self._look_at(host, certificate)
+
+    def _stored(self, host: CoreHost, effect: StoreBlocks) -> None:
+        self._look_at(host, effect.certificate)
+
+    def _look_at(self, host: CoreHost, certificate: Certificate) -> None:
+        if certificate in self._seen:
+            return
+        self._seen[certificate] = None
+        cast = self.watch.world.cast
+        authorities = self.watch.authorities(certificate.epoch)
+        try:
+            validate_certificate(certificate, cast.id, authorities, cast.verifier)
+        except InvalidCertificate as error:
+            self.watch.report(self, f"a certificate of view {certificate.view}: {error}", host)
+            return
+        view = f"view {certificate.view}"
+        outcomes = self._outcomes.setdefault((certificate.epoch, certificate.view), {})
+        if outcomes.setdefault(certificate.kind, certificate.block) != certificate.block:
+            self.watch.report(self, f"two {certificate.kind.name} certificates of {view}", host)
+        if {VoteKind.FINALIZE, VoteKind.NULLIFY} <= outcomes.keys():
+            self.watch.report(self, f"{view} is finalized and nullified", host)
+
+
+def _certificates(message: Any) -> Iterator[Certificate]:
+    match message:
+        case Certificate():
+            yield message
+        case Status(certificate=Certificate() as certificate):
+            yield certificate
+        case Proposal(justification=justification):
+            yield from justification
+        case FinalizedBlocks(certificate=certificate):
+            yield certificate

@@ -1,0 +1,93 @@
+"""What authorities sign: never a contradiction, and nothing before it is durable (I1, I5, I6).
+
+Looked at are all votes in whatever leaves an honest node: alone, in proposals, in certificates.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from protocol.blocks import block_hash
+from protocol.consensus import CertificateLogged, LogRecord, OwnVote, ProposalLogged
+from protocol.effects import SendMessage
+from protocol.messages import Proposal
+from protocol.votes import Vote, VoteKind
+from simulations.checkers.watch import Watch
+from simulations.world.core_host import CoreHost
+
+
+class LogIndex:
+    """What the vote log of a host shows; the log only grows, unless it was exchanged."""
+
+    def __init__(self, log: list[LogRecord]) -> None:
+        self.log = log
+        self.votes: set[Vote] = set()
+        self.blocks: set[bytes] = set()
+        self.notarized: set[bytes] = set()
+        self._read = 0
+
+    def update(self) -> None:
+        for record in self.log[self._read :]:
+            match record:
+                case OwnVote(vote):
+                    self.votes.add(vote)
+                case ProposalLogged(block):
+                    self.blocks.add(block_hash(block.header))
+                case CertificateLogged(certificate) if certificate.kind == VoteKind.NOTARIZE:
+                    self.notarized.add(certificate.block)
+        self._read = len(self.log)
+
+
+class Votes:
+    """Remembers what each honest authority has signed, over all its lives."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+        self._signed: dict[tuple[bytes, int, int], dict[VoteKind, bytes]] = {}
+        self._logs: dict[int, LogIndex] = {}
+        watch.on_effect(SendMessage, self._sent)
+
+    def _sent(self, host: CoreHost, effect: SendMessage) -> None:
+        for vote in _own_votes(effect.message):
+            party = self.watch.name_of(vote.epoch, vote.signer)
+            if party == host.name:
+                self._is_durable(host, vote)
+                self._is_consistent(host, vote)
+
+    def _is_consistent(self, host: CoreHost, vote: Vote) -> None:
+        key = self.watch.authorities(vote.epoch)[vote.signer].voting_key
+        signed = self._signed.setdefault((key, vote.epoch, vote.view), {})
+        if signed.setdefault(vote.kind, vote.block) != vote.block:
+            self.watch.report(self, f"two {vote.kind.name} votes in view {vote.view}", host)
+        if VoteKind.FINALIZE not in signed:
+            return
+        if VoteKind.NULLIFY in signed:
+            self.watch.report(self, f"finalized and nullified view {vote.view}", host)
+        if signed.get(VoteKind.NOTARIZE, signed[VoteKind.FINALIZE]) != signed[VoteKind.FINALIZE]:
+            self.watch.report(self, f"notarized another block of view {vote.view}", host)
+
+    def _is_durable(self, host: CoreHost, vote: Vote) -> None:
+        head = host.disk.blocks[-1].header
+        if (vote.epoch, vote.view) <= (head.epoch, head.view):
+            return
+        log = self._log_of(host)
+        if vote not in log.votes:
+            self.watch.report(self, f"a {vote.kind.name} vote of {vote.view} is not durable", host)
+        if vote.kind is not VoteKind.NULLIFY and vote.block not in log.blocks:
+            self.watch.report(self, f"the block of view {vote.view} is not durable", host)
+        if vote.kind is VoteKind.FINALIZE and vote.block not in log.notarized:
+            self.watch.report(self, f"finalized {vote.view}, the proof is not durable", host)
+
+    def _log_of(self, host: CoreHost) -> LogIndex:
+        index = self._logs.get(host.place)
+        if index is None or index.log is not host.log:
+            index = self._logs[host.place] = LogIndex(host.log)
+        index.update()
+        return index
+
+
+def _own_votes(message: Any) -> Iterator[Vote]:
+    match message:
+        case Vote():
+            yield message
+        case Proposal(vote=vote):
+            yield vote

@@ -1,0 +1,58 @@
+"""What checkers share: the world they watch, whom they may trust, and where they report."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from protocol.genesis import Authority
+from simulations.outcome import Violation
+from simulations.world.core_host import CoreHost
+from simulations.world.world import World
+
+VIOLATIONS_MAX = 50
+"""After so many violations nothing new is to be learned."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """The border between a world and its checkers."""
+
+    world: World
+    violations: list[Violation] = field(default_factory=list)
+
+    @property
+    def honest(self) -> list[CoreHost]:
+        return [host for host in self.world.hosts if not host.is_traitor]
+
+    @property
+    def settled(self) -> list[CoreHost]:
+        """Honest hosts that are members in the end, so that everything must reach them."""
+        unwelcome = self.world.swarm.unwelcome
+        return [host for host in self.honest if host.name not in unwelcome]
+
+    def is_liar(self, name: int) -> bool:
+        """Say whether the scenario made the party of this name hostile."""
+        return any(host.is_traitor for host in self.world.hosts if host.name == name)
+
+    def authorities(self, epoch: int) -> tuple[Authority, ...]:
+        """Return who votes in an epoch."""
+        assert epoch == 0
+        return self.world.cast.genesis.authorities
+
+    def name_of(self, epoch: int, signer: int) -> int:
+        """Return the name of the party that signs with this index in an epoch."""
+        return self.world.cast.names[self.authorities(epoch)[signer].member]
+
+    def on_effect(self, kind: type, look: Callable[[CoreHost, Any], None]) -> None:
+        """Call `look` with each effect of that type of each honest host, before it is done."""
+        for host in self.honest:
+            host.watchers_of.setdefault(kind, []).append(look)
+
+    def report(self, checker: Any, text: str, host: CoreHost | None = None) -> None:
+        if len(self.violations) >= VIOLATIONS_MAX:
+            return
+        name = type(checker).__name__ if not isinstance(checker, str) else checker
+        label = None if host is None else host.label
+        self.violations.append(Violation(name, self.world.now, label, text))
+        if host is not None:
+            self.world.tell("violation", host, text=f"{name}: {text}")
