@@ -18,7 +18,7 @@ from protocol.consensus import (
 from protocol.errors import InvalidSignature
 from protocol.messages import VOTES_SEEN_MAX, VotesSeen, VotesWanted
 from protocol.votes import Vote, VoteKind
-from simulations.world.network import EPOCH_START
+from simulations.world.clock import EPOCH_START
 from tests.protocol.conversation import (
     WORLD,
     Conversation,
