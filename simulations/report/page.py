@@ -13,11 +13,13 @@ from simulations.report.markup import Markup, element, empty, joined, number, ta
 from simulations.report.style import data_uri
 from simulations.results.manifest import Manifest
 from simulations.results.summary import Combination, Failing, Spread, Summary
-from simulations.scenario.model import Bound, Scenario, Value
+from simulations.scenario.model import Bound, Mode, Scenario, Value
 from simulations.scenario.units import show_duration
 
 FAILING_SHOWN_MAX = 20
 COMBINATIONS_SHOWN_MAX = 200
+
+UNSHAPED = Spread(0.0, 0.0, 0.0)
 
 VERDICTS = {
     "holds": "holds",
@@ -96,6 +98,12 @@ def _header(content: Content) -> Markup:
         )
     if summary.expect == "broken":
         notes.append("This scenario shows what breaks: it holds if something does.")
+    if content.scenario.mode is Mode.LOCAL:
+        notes.append(
+            "Real daemons ran on one machine in real time: numbers differ a little from run to run."
+        )
+        if any(each.metrics.get("links_shaped") == UNSHAPED for each in summary.combinations):
+            notes.append("Links were those of loopback: this machine allows no network namespaces.")
     return element(
         "header",
         element("h1", summary.scenario),
