@@ -111,6 +111,8 @@ class StorageSection(Section, frozen=True):
 
     keep_blocks: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 0
     """How many of the newest blocks are kept, with what is indexed about them; 0 means all."""
+    snapshots: bool = True
+    """Whether a node that is far behind copies the state of another, and has no older blocks."""
 
 
 class Config(Section, frozen=True):

@@ -16,6 +16,8 @@ from daemon.clocks import Clocks
 from daemon.inbox import Inbox
 from daemon.receipts import Receipts
 from daemon.silence import OVER_KEY, Silence, after_error, after_halt
+from daemon.snapshots import Snapshots
+from daemon.storage.staging import adopt
 from daemon.storage.store import ChainStore
 from daemon.storage.tables import put_peer_record
 from daemon.storage.vote_log import VoteLog, VoteLogFailed
@@ -45,13 +47,18 @@ from protocol.effects import (
     ScheduleTimer,
     SendMessage,
     SendRange,
+    ServingEffect,
+    StagingEffect,
     StoreBlocks,
     TimerFired,
 )
 from protocol.errors import DecodeError, ProtocolError
 from protocol.genesis import faulty_max
 from protocol.identity import MemberId, short
-from protocol.messages import PeerMessage, Proposal
+from protocol.messages import ManifestSent, PeerMessage, Proposal
+from protocol.origin import Origin
+from protocol.renewal import renew, settled
+from protocol.snapshot import AdoptSnapshot
 from protocol.votes import Certificate, Vote
 
 RANGE_SIZE_MAX = MESSAGE_SIZE_MAX - 64 * 1024
@@ -73,7 +80,16 @@ SendFrame = Callable[[MemberId, bytes, bool], bool]
 
 BlamePeer = Callable[[MemberId, ProtocolError], None]
 
-PromptEffect = SendMessage | ScheduleTimer | CancelTimer | SendRange | RefuseEvents | Blame | Halt
+PromptEffect = (
+    SendMessage
+    | ScheduleTimer
+    | CancelTimer
+    | SendRange
+    | ServingEffect
+    | RefuseEvents
+    | Blame
+    | Halt
+)
 """Effects that need no waiting."""
 
 
@@ -88,7 +104,9 @@ class Driver:
         vote_log: VoteLog[LogRecord] | None,
         send_frame: SendFrame,
         blame: BlamePeer,
+        origin: Callable[[], Origin],
     ) -> None:
+        """`origin` reads from the disk what a new core starts from. It blocks."""
         self.core = core
         self.receipts = Receipts()
         self.clocks = Clocks(faulty_max=faulty_max(len(core.genesis.authorities)))
@@ -101,6 +119,8 @@ class Driver:
         self._vote_log_limit = VOTE_LOG_SIZE_MAX
         self._send_frame = send_frame
         self._blame = blame
+        self._origin = origin
+        self._snapshots = Snapshots(store, send_frame)
         self._timers = Timers()
         self.inbox = Inbox()
         self._ranges: dict[MemberId, None] = {}
@@ -108,11 +128,14 @@ class Driver:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Drive the core until cancelled. Raises `StoreFull` or another error of the store."""
-        async with trio.open_nursery() as self._nursery:
-            await self._feed(Started())
-            task_status.started()
-            while True:
-                await self._feed(await self._next_input())
+        try:
+            async with trio.open_nursery() as self._nursery:
+                await self._feed(Started())
+                task_status.started()
+                while True:
+                    await self._feed(await self._next_input())
+        finally:
+            self._snapshots.close()
 
     async def put(self, input: Input) -> None:
         """Hand an input over; wait while too many wait already."""
@@ -162,6 +185,10 @@ class Driver:
                 return await self._store_blocks(effect)
             case RememberPeer(record):
                 await trio.to_thread.run_sync(put_peer_record, self._store, record)
+            case AdoptSnapshot(manifest):
+                return await self._adopt(manifest)
+            case _ if isinstance(effect, StagingEffect):
+                await self._snapshots.stage(effect)
             case _:
                 self._carry_out_at_once(effect)
         return ()
@@ -182,6 +209,9 @@ class Driver:
                 self._blame(peer, error)
             case Halt(reason):
                 self._halt(reason)
+            case _:
+                assert self._nursery is not None
+                self._snapshots.serve(effect, self._nursery)
 
     def _refuse(self, effect: RefuseEvents) -> None:
         for event, error in effect.refusals:
@@ -252,6 +282,20 @@ class Driver:
         except VoteLogFailed as error:
             self._stop_voting(after_error(error))
         self._vote_log_limit = 2 * self._vote_log.size + VOTE_LOG_SIZE_MAX
+
+    async def _adopt(self, manifest: ManifestSent) -> Sequence[Input]:
+        """Let a copied state be ours, and begin anew with another core."""
+        await trio.to_thread.run_sync(adopt, self._store, manifest)
+        height = self._store.height
+        log.info("snapshot-adopted", height=height)
+        origin = await trio.to_thread.run_sync(self._origin)
+        self._timers = Timers()
+        self.core, inputs = renew(self.core, origin)
+        if self.halted is not None:
+            self.core.consensus = None
+        final = settled(self.core, self.receipts.events())
+        self.receipts.jumped([(event, height) for event in final])
+        return inputs
 
     def _start_range(self, effect: SendRange) -> None:
         """Answer one question per peer at a time; what comes in between is not answered."""

@@ -30,6 +30,7 @@ from daemon.pruner import Pruner
 from daemon.receipts import Receipt
 from daemon.silence import Silence, after_error
 from daemon.storage.home import Home
+from daemon.storage.staging import staged_buckets, sweep
 from daemon.storage.store import ChainStore
 from daemon.storage.tables import peer_records
 from daemon.storage.vote_log import VoteLog, VoteLogCorrupt, VoteLogFailed
@@ -50,6 +51,7 @@ from protocol.ledger import genesis_changes
 from protocol.messages import ADDRESSES_MAX, sign_peer_record
 from protocol.origin import Origin
 from protocol.state import StateView, subject_entry
+from protocol.sync import SNAPSHOT_LAG
 
 SUBMISSION_SECONDS_MAX = 30
 """How long a submission may wait to become final before its caller is told that it still waits."""
@@ -112,7 +114,6 @@ class Node:
         self.home = disk.home
         self.store = disk.store
         self.vault = disk.vault
-        self.core = Core(self._origin(disk))
         self.members = Membership(self.store)
         self.blames = Blames()
         self.transport = Transport(
@@ -127,7 +128,8 @@ class Node:
         )
         self.swarm = Swarm(self.transport, me=self.me, wanted=self.wanted)
         self.driver = Driver(
-            core=self.core,
+            core=Core(self._origin(disk)),
+            origin=lambda: self._origin(disk),
             store=self.store,
             vote_log=disk.vote_log,
             send_frame=lambda member, frame, urgent: self.swarm.send(member, frame, urgent=urgent),
@@ -142,6 +144,11 @@ class Node:
         self._announced: dict[MemberId, tuple[str, ...]] = {}
         self.stopping = trio.Event()
         self._nursery: trio.Nursery | None = None
+
+    @property
+    def core(self) -> Core:
+        """The one that runs now: adopting a snapshot puts another in its place."""
+        return self.driver.core
 
     @property
     def is_authority(self) -> bool:
@@ -300,7 +307,9 @@ class Node:
             state=store,
             digest=StateDigest.decode(store.digest),
             lowest_height=store.lowest_height,
-            log=() if disk.vote_log is None else disk.vote_log.replayed,
+            snapshot_lag=SNAPSHOT_LAG if self.config.storage.snapshots else None,
+            staged_buckets=staged_buckets(store),
+            log=() if disk.vote_log is None else disk.vote_log.read(),
             peer_records=peer_records(store),
             sequence=self.now(),
         )
@@ -317,6 +326,7 @@ def open_disk(home: Home, genesis: Genesis, keys: NodeKeys) -> Iterator[Disk]:
             changes = genesis_changes(genesis)
             digest = StateDigest().updated({}, changes)
             store.begin(genesis_block(genesis, digest.root), changes, digest.encode())
+        sweep(store)
         vote_log, silence = _open_vote_log(stack, home, store, genesis, keys)
         yield Disk(
             home=home,

@@ -107,6 +107,20 @@ class Receipts:
                     subscriber.close()
                     self._subscribers.remove(subscriber)
 
+    def events(self) -> tuple[EventId, ...]:
+        """Return the events that somebody waits for."""
+        return tuple(self._waiters)
+
+    def jumped(self, events: Iterable[tuple[EventId, int]]) -> None:
+        """The chain went on by a snapshot: these became final at these heights or before.
+
+        Subscriptions end: what comes next is not the next block.
+        """
+        self.stored((), events)
+        for subscriber in self._subscribers:
+            subscriber.close()
+        self._subscribers.clear()
+
     def refused(self, event: EventId, error: ProtocolError) -> None:
         """The event will not enter the chain."""
         for waiter in self._waiters.get(event, ()):

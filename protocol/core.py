@@ -63,6 +63,7 @@ from protocol.mempool import Mempool
 from protocol.messages import (
     GOSSIP_SIZE_MAX,
     Bundle,
+    CatchUpMessage,
     ConsensusMessage,
     Gossiped,
     Graft,
@@ -71,14 +72,14 @@ from protocol.messages import (
     PeerMessage,
     PeerRecord,
     Prune,
-    RangeWanted,
     Status,
 )
 from protocol.origin import Origin, make_consensus
 from protocol.relay import Relay
+from protocol.snapshot import SnapshotTimer
 from protocol.state import StateView, is_member
 from protocol.submissions import Submissions, SubmissionTimer
-from protocol.sync import AskForRange, Sync, SyncTimer
+from protocol.sync import Question, Sync, SyncTimer
 from protocol.votes import Certificate, Vote
 
 HEARTBEAT_MIN = 1_000
@@ -107,8 +108,8 @@ class Core:
         self.directory = Directory(self.network, self.verifier)
         self.directory.load(origin.peer_records)
         self._authorities = tuple(authority.member for authority in origin.genesis.authorities)
-        self.sync = Sync(self.chain.height, self._authorities)
-        self.catching_up = CatchingUp(self.sync, origin.lowest_height)
+        self.sync = Sync(self.chain.height, self._authorities, origin.snapshot_lag)
+        self.catching_up = CatchingUp(origin, self.chain, self.sync)
         self.consensus = make_consensus(origin, self.network, self.chain)
         self._key = origin.key
         self._relay = Relay()
@@ -173,6 +174,9 @@ class Core:
             yield Blame(sender, error)
 
     def _listen(self, sender: MemberId, message: PeerMessage) -> Iterator[Effect]:
+        if isinstance(message, CatchUpMessage):
+            yield from self.catching_up.hear(sender, message, self._status(), self._now.monotonic)
+            return
         match message:
             case Payload(content=content):
                 yield from self._heard(sender, decode(content, Gossiped, GOSSIP_SIZE_MAX))
@@ -182,8 +186,6 @@ class Core:
                 yield from self._pushed(sender, message)
             case FinalizedBlocks():
                 yield from self._range_received(sender, message)
-            case RangeWanted():
-                yield from self.catching_up.wanted(sender, message, self._status())
             case Status():
                 yield from self.catching_up.heard(sender, message, self._now.monotonic)
                 yield from self._consensus_said(sender, message)
@@ -259,8 +261,9 @@ class Core:
         for effect in self.consensus.step(self._now, input):
             match effect:
                 case simplex.Send(to, message):
-                    yield SendMessage((to,), message, is_urgent=True)
+                    yield SendMessage((to,), self.catching_up.complete(message), is_urgent=True)
                 case simplex.Broadcast(message):
+                    message = self.catching_up.complete(message)
                     yield SendMessage(self._other_authorities(), message, is_urgent=True)
                 case simplex.SetTimer(timer, at):
                     yield ScheduleTimer(timer, at)
@@ -330,7 +333,7 @@ class Core:
         yield from self._commit(finalized.certificate)
         yield from self._agree(simplex.BlocksSynced(blocks, finalized.certificate))
 
-    def _ask(self, question: AskForRange | None) -> Iterator[Effect]:
+    def _ask(self, question: Question | None) -> Iterator[Effect]:
         yield from self.catching_up.ask(question, self._now.monotonic)
 
     # ── links and timers ──
@@ -347,7 +350,7 @@ class Core:
     def _disconnected(self, peer: MemberId) -> Iterator[Effect]:
         self._peers.pop(peer, None)
         yield from self._relay.disconnected(peer, self._now.monotonic)
-        yield from self._ask(self.sync.left(peer))
+        yield from self.catching_up.left(peer, self._now.monotonic)
         if self._shares_consensus(peer):
             yield from self._agree(simplex.PeerDisconnected(peer))
 
@@ -356,6 +359,7 @@ class Core:
             case HeartbeatTimer():
                 yield self._schedule(timer, self._heartbeat)
                 yield from self._intake.expire(self._now)
+                yield from self.catching_up.tidy(self._now.monotonic)
                 others = tuple(peer for peer in self._peers if not self._shares_consensus(peer))
                 if others:
                     yield SendMessage(others, self._status())
@@ -363,8 +367,8 @@ class Core:
                 yield from self._submit(())
             case SubmissionTimer():
                 yield from self._intake.push_again(self._linked_authorities(), self._now)
-            case SyncTimer():
-                yield from self._ask(self.sync.expired(timer))
+            case SyncTimer() | SnapshotTimer():
+                yield from self.catching_up.expired(timer, self._now.monotonic)
             case GossipTimer():
                 yield from self._relay.fired(timer, self._now.monotonic)
             case _:

@@ -1,7 +1,8 @@
 """What goes into the core of a node, and what comes out.
 
 Inputs are in the past tense, effects are orders. `Started`, `Persisted`, `Persist`, `SetTimer`,
-`CancelTimer`, `Halt` and `Instant` are those of consensus.
+`CancelTimer`, `Halt` and `Instant` are those of consensus. `SnapshotEffect` is what copying a state
+takes, on either side.
 """
 
 from dataclasses import dataclass, field
@@ -21,6 +22,15 @@ from protocol.gossip import GossipTimer
 from protocol.identity import MemberId
 from protocol.mempool import Refusal
 from protocol.messages import PeerMessage, PeerRecord
+from protocol.snapshot import (
+    AdoptSnapshot,
+    DropStaged,
+    FinishBucket,
+    SnapshotTimer,
+    StageEntries,
+    StageEpochs,
+)
+from protocol.snapshot_source import HoldState, ReleaseState, SendEpochs, SendSnapshot
 from protocol.submissions import SubmissionTimer
 from protocol.sync import SyncTimer
 from protocol.votes import Certificate
@@ -31,7 +41,7 @@ class HeartbeatTimer:
     """It is time to tell the neighbours where we stand."""
 
 
-Timer = ConsensusTimer | GossipTimer | SubmissionTimer | SyncTimer | HeartbeatTimer
+Timer = ConsensusTimer | GossipTimer | SubmissionTimer | SyncTimer | SnapshotTimer | HeartbeatTimer
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +167,10 @@ class Blame:
     error: ProtocolError
 
 
+StagingEffect = DropStaged | StageEntries | FinishBucket | StageEpochs
+ServingEffect = HoldState | ReleaseState | SendSnapshot | SendEpochs
+SnapshotEffect = StagingEffect | AdoptSnapshot | ServingEffect
+
 Effect = (
     Persist
     | SendMessage
@@ -164,6 +178,7 @@ Effect = (
     | CancelTimer
     | StoreBlocks
     | SendRange
+    | SnapshotEffect
     | RefuseEvents
     | RememberPeer
     | Blame

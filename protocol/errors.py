@@ -51,6 +51,12 @@ class InvalidRecord(ProtocolError):
     code = "invalid-record"
 
 
+class InvalidSnapshot(ProtocolError):
+    """What was sent is not the state after a final block."""
+
+    code = "invalid-snapshot"
+
+
 class LimitExceeded(ProtocolError):
     """A peer sent more than the protocol allows."""
 

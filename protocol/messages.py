@@ -9,10 +9,12 @@ from typing import Annotated
 
 import msgspec
 
-from protocol.blocks import Block, BlockHash, FinalizedBlocks
+from protocol.blocks import BLOCK_SIZE_MAX, Block, BlockHash, FinalizedBlocks, Header
 from protocol.codec import Bytes16, Counter, Message, Timestamp, encode
+from protocol.digest import BUCKET_COUNT, DIGEST_SIZE
 from protocol.events import SignedEvent
 from protocol.identity import MemberId, NetworkId, Signature, SigningKey, signing_bytes
+from protocol.light import DESCENDANTS_MAX, EpochProof
 from protocol.votes import Certificate, Vote
 
 EVENTS_PER_BUNDLE_MAX = 256
@@ -25,6 +27,14 @@ ADDRESSES_MAX = 8
 ADDRESS_LENGTH_MAX = 200
 GOSSIP_SIZE_MAX = 2 * 1024 * 1024
 HAVE_IDS_MAX = 1_024
+EPOCHS_PER_ANSWER_MAX = 32
+ENTRY_KEY_MAX = 128
+ENTRY_VALUE_MAX = BLOCK_SIZE_MAX
+"""The largest key and value in the state, in bytes: no block can make larger ones."""
+ENTRIES_PER_PART_MAX = 65_536
+PART_SIZE_MIN = 256 * 1024
+"""Bytes of keys and values in each part of a bucket but the last; an answer ends as soon as it has
+them, so that who is answered knows that it gets on."""
 
 Address = Annotated[str, msgspec.Meta(min_length=1, max_length=ADDRESS_LENGTH_MAX)]
 """A multiaddr without the peer id, such as /ip4/192.0.2.1/tcp/4001."""
@@ -111,6 +121,68 @@ class RangeWanted(Message, frozen=True, tag="range-wanted"):
     last: Counter
 
 
+class ManifestWanted(Message, frozen=True, tag="manifest-wanted"):
+    """Asks for a snapshot: that after `block` if it is at hand, else that after another one."""
+
+    block: BlockHash
+
+
+class ManifestSent(Message, frozen=True, tag="manifest-sent"):
+    """A snapshot: a final block, and what the state after it sums up to, bucket by bucket."""
+
+    head: Block
+    descendants: Annotated[tuple[Header, ...], msgspec.Meta(max_length=DESCENDANTS_MAX)]
+    certificate: Certificate
+    accumulators: Annotated[bytes, msgspec.Meta(min_length=DIGEST_SIZE, max_length=DIGEST_SIZE)]
+    sizes: Annotated[
+        tuple[Counter, ...], msgspec.Meta(min_length=BUCKET_COUNT, max_length=BUCKET_COUNT)
+    ]
+    """Bytes of keys and values in each bucket. Nobody but the sender answers for them."""
+
+
+class EpochsWanted(Message, frozen=True, tag="epochs-wanted"):
+    """Asks who the authorities were after epoch `first`, and after those that followed."""
+
+    first: Counter
+
+
+class EpochsSent(Message, frozen=True, tag="epochs-sent"):
+    first: Counter
+    proofs: Annotated[
+        tuple[EpochProof, ...], msgspec.Meta(min_length=1, max_length=EPOCHS_PER_ANSWER_MAX)
+    ]
+
+
+Bucket = Annotated[int, msgspec.Meta(ge=0, lt=BUCKET_COUNT)]
+EntryKey = Annotated[bytes, msgspec.Meta(max_length=ENTRY_KEY_MAX)]
+EntryValue = Annotated[bytes, msgspec.Meta(max_length=ENTRY_VALUE_MAX)]
+
+
+class BucketWanted(Message, frozen=True, tag="bucket-wanted"):
+    """Asks for entries of one bucket of the state after `block`: those with keys after `after`."""
+
+    block: BlockHash
+    bucket: Bucket
+    after: EntryKey
+
+
+class BucketSent(Message, frozen=True, tag="bucket-sent"):
+    """Entries in the order of their keys, without a gap; the last ones of the bucket, or not."""
+
+    block: BlockHash
+    bucket: Bucket
+    entries: Annotated[
+        tuple[tuple[EntryKey, EntryValue], ...], msgspec.Meta(max_length=ENTRIES_PER_PART_MAX)
+    ]
+    is_last: bool
+
+
+class SnapshotGone(Message, frozen=True, tag="snapshot-gone"):
+    """The state after `block` is not at hand any more."""
+
+    block: BlockHash
+
+
 class Topic(IntEnum):
     """Gossip of one topic spreads along a tree of its own."""
 
@@ -159,6 +231,18 @@ ConsensusMessage = (
     | VotesSeen
 )
 SyncMessage = RangeWanted | FinalizedBlocks
+SnapshotQuestion = ManifestWanted | EpochsWanted | BucketWanted
+SnapshotAnswer = ManifestSent | EpochsSent | BucketSent | SnapshotGone
+CatchUpMessage = (
+    RangeWanted
+    | ManifestWanted
+    | EpochsWanted
+    | BucketWanted
+    | ManifestSent
+    | EpochsSent
+    | BucketSent
+    | SnapshotGone
+)
 GossipMessage = Payload | Have | Graft | Prune
 PeerMessage = (
     Proposal
@@ -177,6 +261,13 @@ PeerMessage = (
     | Have
     | Graft
     | Prune
+    | ManifestWanted
+    | ManifestSent
+    | EpochsWanted
+    | EpochsSent
+    | BucketWanted
+    | BucketSent
+    | SnapshotGone
 )
 
 

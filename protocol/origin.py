@@ -1,6 +1,6 @@
 """What a node starts from: its keys, and what was durable when it last stopped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from protocol.blocks import Block
@@ -11,6 +11,7 @@ from protocol.genesis import Genesis
 from protocol.identity import NetworkId, SigningKey, Verifier
 from protocol.messages import PeerRecord
 from protocol.state import StateView
+from protocol.sync import SNAPSHOT_LAG
 from protocol.votes import Certificate
 
 
@@ -29,6 +30,10 @@ class Origin:
     digest: StateDigest
     lowest_height: int = 0
     """Of the oldest block that is stored; older ones were pruned."""
+    snapshot_lag: int | None = SNAPSHOT_LAG
+    """How many blocks behind we rather copy a state than execute them; `None`: never copy one."""
+    staged_buckets: Mapping[int, int] = field(default_factory=dict)
+    """Accumulators of the buckets of a state whose copy was begun."""
     log: Sequence[LogRecord] = ()
     peer_records: Sequence[PeerRecord] = ()
     sequence: int

@@ -59,6 +59,16 @@ class Submissions:
     def is_unfinished(self) -> bool:
         return bool(self._unfinished)
 
+    def waiting(self) -> tuple[SignedEvent, ...]:
+        """Return all that is neither final nor refused."""
+        sent = (
+            signed
+            for bundle, ids in self._unfinished.values()
+            for signed in bundle.events
+            if event_id(signed.event, self.network) in ids
+        )
+        return (*sent, *self._collected)
+
     def take(self, now: int) -> list[Bundle]:
         """Return what was collected as signed bundles, and remember them until they are final."""
         bundles = [self._sign(events) for events in _split(self._collected)]

@@ -4,6 +4,9 @@ Sans-IO. At most one request is under way. Whatever comes is checked by the call
 from a liar; a peer that does not answer in time, or whose answer was no good, is asked again only
 after all others.
 
+Blocks are asked for where they are few, and a snapshot where they are many, or where nobody else
+has the next one: `Question` says which. Who failed is asked for the blocks, as long as it has them.
+
 Whoever pruned the next block that we lack is not asked for it. That a peer did so while we wait for
 its answer, its status says: then another is asked at once, and the peer is not at fault.
 
@@ -16,6 +19,9 @@ from dataclasses import dataclass, field
 from protocol.genesis import faulty_max
 from protocol.identity import MemberId
 from protocol.messages import BLOCKS_PER_RANGE_MAX, RangeWanted
+
+SNAPSHOT_LAG = 10_000
+"""How many blocks behind it is better to copy the state than to execute them all."""
 
 PEERS_MAX = 1_024
 ANSWER_TIMEOUT = 5_000
@@ -38,18 +44,32 @@ class AskForRange:
     request: int
 
 
+@dataclass(frozen=True, slots=True)
+class JoinFrom:
+    """Copy the state of `peer`."""
+
+    peer: MemberId
+
+
+Question = AskForRange | JoinFrom
+
+
 @dataclass(slots=True)
 class Sync:
     """Who claims which height, and whom we have asked."""
 
     height: int
     authorities: tuple[MemberId, ...] = ()
+    snapshot_lag: int | None = SNAPSHOT_LAG
+    """`None`: never copy a state, but execute all blocks."""
     _proven: int = 0
     _claims: dict[MemberId, int] = field(default_factory=dict)
     _lowest: dict[MemberId, int] = field(default_factory=dict)
     """The oldest block of each peer that makes a claim."""
     _failures: dict[MemberId, int] = field(default_factory=dict)
     _asked: MemberId | None = None
+    _is_copying: bool = False
+    """Whether a snapshot was asked for, and not blocks."""
     _request: int = 0
 
     @property
@@ -61,23 +81,23 @@ class Sync:
     def is_behind(self) -> bool:
         return self.target > self.height
 
-    def heard(self, peer: MemberId, height: int, lowest_height: int = 0) -> AskForRange | None:
+    def heard(self, peer: MemberId, height: int, lowest_height: int = 0) -> Question | None:
         """A peer says that its tip is at `height`, and its oldest block at `lowest_height`."""
         if peer not in self._claims and len(self._claims) >= PEERS_MAX:
             return None
         if height > self._claims.get(peer, -1):
             self._claims[peer] = height
         self._lowest[peer] = max(lowest_height, self._lowest.get(peer, 0))
-        if self._asked == peer and not self._has_next(peer):
+        if self._asked == peer and not self._is_copying and not self._has_next(peer):
             self._asked = None
         return self._ask()
 
-    def proved(self, peer: MemberId, height: int) -> AskForRange | None:
+    def proved(self, peer: MemberId, height: int) -> Question | None:
         """A peer has shown a certificate for a block at `height`."""
         self._proven = max(self._proven, height)
         return self.heard(peer, height)
 
-    def advanced(self, height: int) -> AskForRange | None:
+    def advanced(self, height: int) -> Question | None:
         """Our own tip is now at `height`; the answer, if one was due, has come."""
         if height > self.height:
             self.height = height
@@ -86,7 +106,7 @@ class Sync:
             self._asked = None
         return self._ask()
 
-    def failed(self, peer: MemberId) -> AskForRange | None:
+    def failed(self, peer: MemberId) -> Question | None:
         """The peer's answer was no good, or did not come: it must claim its height anew."""
         self._claims.pop(peer, None)
         if self._asked == peer:
@@ -94,13 +114,13 @@ class Sync:
             self._failures[peer] = self._failures.get(peer, 0) + 1
         return self._ask()
 
-    def expired(self, timer: SyncTimer) -> AskForRange | None:
-        """The time for an answer is over."""
+    def expired(self, timer: SyncTimer) -> Question | None:
+        """The time for an answer is over. A snapshot has times of its own."""
         if self._asked is None or timer.request != self._request:
             return None
         return self.failed(self._asked)
 
-    def left(self, peer: MemberId) -> AskForRange | None:
+    def left(self, peer: MemberId) -> Question | None:
         """The link to the peer is gone."""
         asked = self.failed(peer)
         self._failures.pop(peer, None)
@@ -118,18 +138,33 @@ class Sync:
         place = liars_max if voters and len(voters) > liars_max else len(claims) // 2
         return claims[place] if claims else 0
 
-    def _ask(self) -> AskForRange | None:
+    def _ask(self) -> Question | None:
         if self._asked is not None:
             return None
-        ahead = [
-            peer
-            for peer, height in self._claims.items()
-            if height > self.height and self._has_next(peer)
-        ]
-        if not ahead:
+        ahead = [peer for peer, height in self._claims.items() if height > self.height]
+        usable = [peer for peer in ahead if self._has_next(peer) or self.snapshot_lag is not None]
+        if not usable:
             return None
-        peer = min(ahead, key=lambda each: (self._failures.get(each, 0), -self._claims[each]))
+        peer = min(
+            usable,
+            key=lambda each: (
+                not self._has_next(each),
+                self._failures.get(each, 0),
+                -self._claims[each],
+            ),
+        )
         self._asked = peer
         self._request += 1
+        self._is_copying = self._is_better_copied(peer)
+        if self._is_copying:
+            return JoinFrom(peer)
         last = min(self._claims[peer], self.height + BLOCKS_PER_RANGE_MAX)
         return AskForRange(peer, RangeWanted(self.height + 1, last), self._request)
+
+    def _is_better_copied(self, peer: MemberId) -> bool:
+        if not self._has_next(peer):
+            return True
+        if self.snapshot_lag is None:
+            return False
+        is_far = min(self._claims[peer], self.target) - self.height > self.snapshot_lag
+        return is_far and not self._failures.get(peer, 0)

@@ -12,9 +12,11 @@
     b"x" subject:32 location                (a disclosure about the subject)
     b"y" subject:32 location                (a consent of the subject, given or withdrawn)
     b"r" disclosure's event id:32 location  (a review of that disclosure)
+    b"p" epoch:8                            EpochProof of an epoch whose last block is not here
     b"t" table:1 key                        local tables of this node, see `daemon.storage.tables`
     b"m" name                               bookkeeping: the schema version and the network, which
-                                            block is the oldest, where the state is
+                                            block is the oldest, where the state is, and which
+                                            buckets of a snapshot are whole
 
 A location is height:8 position:4. Integers in keys are big-endian, so the order of keys is the
 order of heights. Everything but local tables follows from the blocks: it can be made anew.
@@ -48,6 +50,7 @@ EVENT: Final = b"e"
 DISCLOSURE: Final = b"x"
 CONSENT: Final = b"y"
 REVIEW: Final = b"r"
+PROOF: Final = b"p"
 TABLE: Final = b"t"
 META: Final = b"m"
 SCHEMA_KEY: Final = b"mschema"
@@ -56,6 +59,8 @@ LOWEST_KEY: Final = b"mlowest"
 """The height of the oldest block, if the older ones were pruned."""
 STATE_KEY: Final = b"mstate"
 """The prefix of the state, if it is not `STATE`."""
+BUCKET_KEY: Final = b"mbucket"
+"""Followed by the number of a bucket that was copied: its accumulator."""
 
 HISTORY: Final = (BLOCK, CERTIFICATE, HASH, EVENT, DISCLOSURE, CONSENT, REVIEW)
 """The prefixes of what is about single blocks, which pruning deletes."""

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from daemon.storage import layout
 from daemon.storage.layout import Entries, at, block_entries
-from daemon.storage.store import ChainStore
+from daemon.storage.store import ChainStore, decode_stored
+from protocol.blocks import Block
 
 KEYS_PER_BATCH_MAX = 4_096
 """A batch is written when it has more; one block has a little more than twice as many at most."""
@@ -67,7 +68,7 @@ def prune_steps(store: ChainStore, *, keep_from: int) -> Iterator[Progress]:
     keep_from = max(store.lowest_height, min(keep_from, store.height))
     if keep_from > store.lowest_height:
         store.raise_lowest(keep_from)
-    first = next((block.header.height for block in store.blocks_below(keep_from)), keep_from)
+    first = next((block.header.height for block in blocks_below(store, keep_from)), keep_from)
     progress = Progress(0, keep_from - first, 0)
     yield progress
     for blocks in _delete(store, keep_from):
@@ -91,11 +92,17 @@ def size_on_disk(folder: Path) -> int:
     return size
 
 
+def blocks_below(store: ChainStore, height: int) -> Iterator[Block]:
+    """Yield all blocks on the disk that are below, the oldest first, whether they count or not."""
+    for _, value in store.items(layout.BLOCK, stop=at(layout.BLOCK, height)):
+        yield decode_stored(value, Block)
+
+
 def _delete(store: ChainStore, keep_from: int) -> Iterator[int]:
     """Yield after each batch how many blocks are gone."""
     batch: Entries = {}
     count = 0
-    for count, block in enumerate(store.blocks_below(keep_from), start=1):
+    for count, block in enumerate(blocks_below(store, keep_from), start=1):
         batch |= dict.fromkeys(block_entries(block, store.network))
         batch[at(layout.CERTIFICATE, block.header.height)] = None
         if len(batch) > KEYS_PER_BATCH_MAX:

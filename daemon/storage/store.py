@@ -66,7 +66,7 @@ class ChainStore:
         """Read where we are: for `daemon.storage.staging`, which moves it."""
         self._state = self._get(layout.STATE_KEY) or layout.STATE
         self._lowest = int.from_bytes(self._get(layout.LOWEST_KEY) or b"", "big")
-        self._digest_pieces = dict(self._items(layout.DIGEST))
+        self._digest_pieces = dict(self.items(layout.DIGEST))
         self._head = self._read_head()
 
     @classmethod
@@ -119,6 +119,11 @@ class ChainStore:
         return self._path
 
     @property
+    def digest_pieces(self) -> Mapping[bytes, bytes]:
+        """The pieces of the accumulators, as they are stored."""
+        return self._digest_pieces
+
+    @property
     def digest(self) -> bytes:
         """The accumulators of the state digest, as they were handed to `append`."""
         return b"".join(piece for _, piece in sorted(self._digest_pieces.items()))
@@ -133,21 +138,16 @@ class ChainStore:
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
         """For `daemon.storage.verification`: yield all that is stored, in the order of the keys."""
-        return self._items(b"")
+        return self.items(b"")
 
-    def state_items(self) -> Iterator[tuple[bytes, bytes]]:
-        """Yield all state entries, in the order of their keys."""
-        return self._items(self._state)
+    def state_items(self, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield all state entries from the key `start` on, in the order of their keys."""
+        return self.items(self._state, start)
 
     @property
     def spare_state(self) -> bytes:
         """The prefix under which a snapshot is copied while the state is elsewhere."""
         return layout.STATE if self._state == layout.OTHER_STATE else layout.OTHER_STATE
-
-    def blocks_below(self, height: int) -> Iterator[Block]:
-        """For `daemon.storage.pruning`: yield all blocks that are below, the oldest first."""
-        for _, value in self._items(layout.BLOCK, stop=at(layout.BLOCK, height)):
-            yield decode_stored(value, Block)
 
     def block(self, height: int) -> Block | None:
         return self._message(at(layout.BLOCK, height), Block)
@@ -166,7 +166,7 @@ class ChainStore:
 
     def finalization(self, height: int) -> tuple[int, Certificate] | None:
         """Return the certificate that makes the block at `height` final, and where it stands."""
-        for key, value in self._items(layout.CERTIFICATE, start=height.to_bytes(8, "big")):
+        for key, value in self.items(layout.CERTIFICATE, start=height.to_bytes(8, "big")):
             return int.from_bytes(key, "big"), decode_stored(value, Certificate)
         return None
 
@@ -258,6 +258,11 @@ class ChainStore:
         self._digest_pieces = self._digest_pieces | pieces
         self._head = blocks[-1]
 
+    def move(self, entries: Mapping[bytes, bytes | None]) -> None:
+        """For `daemon.storage.staging`: write what makes another block the newest one."""
+        self.write(entries)
+        self._read_position()
+
     def raise_lowest(self, height: int) -> None:
         """For `daemon.storage.pruning`: from now on, nothing below `height` counts as stored."""
         assert self._lowest <= height <= self.height
@@ -284,17 +289,20 @@ class ChainStore:
             frozen._is_frozen = True
             yield frozen
 
-    def table_get(self, key: bytes) -> bytes | None:
-        """For `daemon.storage.tables`: read an entry of a local table."""
-        return self._get(layout.TABLE + key)
+    def items(
+        self, prefix: bytes, start: bytes = b"", stop: bytes | None = None
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Yield what follows `prefix` in each key, from `start` up to `stop`, and the value.
 
-    def table_items(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """For `daemon.storage.tables`: yield what follows `prefix` in each key, and the value."""
-        return self._items(layout.TABLE + prefix)
-
-    def table_write(self, entries: Mapping[bytes, bytes | None]) -> None:
-        """For `daemon.storage.tables`: write entries of local tables, all of them or none."""
-        self.write({layout.TABLE + key: value for key, value in entries.items()})
+        For the other files of this folder.
+        """
+        with _daemon_errors(self._path):
+            entries = self._db.iterator(
+                start=prefix + start, stop=stop or after(prefix), verify_checksums=True
+            )
+            with closing(entries):
+                for key, value in entries:
+                    yield key[len(prefix) :], value
 
     def write(self, entries: Mapping[bytes, bytes | None]) -> None:
         """Put and delete all of `entries` in one synced batch."""
@@ -319,20 +327,8 @@ class ChainStore:
             raise explain(error, self._path) from error
         return value
 
-    def _items(
-        self, prefix: bytes, start: bytes = b"", stop: bytes | None = None
-    ) -> Iterator[tuple[bytes, bytes]]:
-        """Yield what follows `prefix` in each key, from `start` up to `stop`, and the value."""
-        with _daemon_errors(self._path):
-            entries = self._db.iterator(
-                start=prefix + start, stop=stop or after(prefix), verify_checksums=True
-            )
-            with closing(entries):
-                for key, value in entries:
-                    yield key[len(prefix) :], value
-
     def _locations(self, prefix: bytes) -> list[Location]:
-        return [Location.from_bytes(key) for key, _ in self._items(prefix)]
+        return [Location.from_bytes(key) for key, _ in self.items(prefix)]
 
     def _message(self, key: bytes, expected: type[T]) -> T | None:
         value = self._get(key)
@@ -350,7 +346,7 @@ class ChainStore:
         """Refuse the store of another network or version; mark a new store as ours."""
         schema, network = self._get(layout.SCHEMA_KEY), self._get(layout.NETWORK_KEY)
         if schema is None and network is None:
-            if next(self._items(b""), None) is not None:
+            if next(self.items(b""), None) is not None:
                 raise CorruptStore(f"the store in {self._path} does not know whose it is")
             self.write({layout.SCHEMA_KEY: SCHEMA, layout.NETWORK_KEY: self.network})
             return

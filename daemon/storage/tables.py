@@ -16,6 +16,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
+from daemon.storage.layout import TABLE
 from daemon.storage.store import ChainStore, decode_stored
 from protocol.codec import Bytes32, Message, Timestamp, encode
 from protocol.identity import MemberId, SubjectId
@@ -61,7 +62,7 @@ class Table(Generic[M]):
 
     def get(self, store: ChainStore, key: bytes) -> M | None:
         """Return the message under `key`. Raises `CorruptStore` if it cannot be read."""
-        value = store.table_get(self.prefix + key)
+        value = store.entry(TABLE + self.prefix + key)
         return None if value is None else decode_stored(value, self.message)
 
     def put(self, store: ChainStore, key: bytes, message: M) -> None:
@@ -69,9 +70,9 @@ class Table(Generic[M]):
 
     def put_all(self, store: ChainStore, messages: Mapping[bytes, M | None]) -> None:
         """Write all of `messages`, or none if that fails; None deletes."""
-        store.table_write(
+        store.write(
             {
-                self.prefix + key: None if message is None else encode(message)
+                TABLE + self.prefix + key: None if message is None else encode(message)
                 for key, message in messages.items()
             }
         )
@@ -83,7 +84,7 @@ class Table(Generic[M]):
         """Return keys that start with `prefix`, in their order, with what is under them."""
         return [
             (prefix + rest, decode_stored(value, self.message))
-            for rest, value in store.table_items(self.prefix + prefix)
+            for rest, value in store.items(TABLE + self.prefix + prefix)
         ]
 
 

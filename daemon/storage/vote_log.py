@@ -119,6 +119,11 @@ class VoteLog(Generic[R]):
             self._frame_count += 1
             self.size += len(data)
 
+    def read(self) -> tuple[R, ...]:
+        """Return all that is in the log now, in its order. Raises `VoteLogCorrupt`."""
+        with _failures(self._folder):
+            return tuple(record for batch in self._read() for record in batch)
+
     def prune(self, is_needed: Callable[[R], bool]) -> None:
         """Keep only those records that are needed; a crash leaves the old log, or the new one.
 

@@ -82,8 +82,9 @@ async def running(folder: Path) -> AsyncIterator[Rig]:
             changes = genesis_changes(NETWORK.genesis)
             digest = StateDigest().updated({}, changes)
             store.begin(genesis_block(NETWORK.genesis, digest.root), changes, digest.encode())
-        core = Core(
-            Origin(
+
+        def origin() -> Origin:
+            return Origin(
                 genesis=NETWORK.genesis,
                 key=AUTHORITY.key,
                 voting_key=AUTHORITY.voting_key,
@@ -91,13 +92,14 @@ async def running(folder: Path) -> AsyncIterator[Rig]:
                 certificate=store.certificate(store.height),
                 state=store,
                 digest=StateDigest.decode(store.digest),
-                log=votes.replayed,
+                log=votes.read(),
                 sequence=now().wall,
             )
-        )
+
         rig = Rig(
             driver=Driver(
-                core=core,
+                core=Core(origin()),
+                origin=origin,
                 store=store,
                 vote_log=votes,
                 send_frame=lambda member, frame, _: rig.take(member, frame),

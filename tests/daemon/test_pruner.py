@@ -9,6 +9,7 @@ import trio
 from daemon import pruner as module
 from daemon.pruner import PAUSE_SECONDS, Pruner
 from daemon.receipts import TooBusy
+from daemon.storage.pruning import blocks_below
 from daemon.storage.store import ChainStore
 from protocol.effects import BlocksPruned
 from tests.daemon.stored_chains import (
@@ -68,7 +69,7 @@ async def test_a_pruning_that_was_cancelled_is_finished_the_next_time(store: Cha
         await pruner.prune(keep_blocks=10, report_progress=lambda _: scope.cancel())
     await pruner.prune(keep_blocks=10)
 
-    assert list(store.blocks_below(HEAD - 9)) == []
+    assert list(blocks_below(store, HEAD - 9)) == []
 
 
 async def test_what_the_configuration_says_is_kept(

@@ -11,6 +11,7 @@ from protocol.blocks import Block, FinalizedBlocks
 from protocol.codec import decode, encode
 from protocol.consensus import Instant, Persist, Persisted, Started
 from protocol.core import Core
+from protocol.digest import StateDigest
 from protocol.effects import (
     Blame,
     BlocksStored,
@@ -30,6 +31,7 @@ from protocol.identity import Verifier
 from protocol.messages import Gossiped, Payload, PeerMessage
 from protocol.origin import Origin
 from protocol.relay import topic_of
+from protocol.votes import Certificate
 from tests.protocol.example_ledger import ExampleLedger
 from tests.protocol.examples import CREATED_AT, Network, Party
 
@@ -44,24 +46,31 @@ class ExampleNode:
     def __init__(self, network: Network, party: Party, *peers: Party) -> None:
         self.network = network
         ledger = ExampleLedger(network)
+        self.party = party
         self.stored = ledger.state
         self.now = 1_000
-        self.core = Core(
-            Origin(
-                genesis=network.genesis,
-                key=party.key,
-                voting_key=party.voting_key if party in network.authorities else None,
-                head=ledger.head,
-                certificate=None,
-                state=self.stored,
-                digest=ledger.digest,
-                sequence=0,
-                verifier=KNOWS_ALL_SIGNATURES,
-            )
-        )
+        self.core = Core(self.origin(ledger.head, None, ledger.digest))
         self.step(Started())
         for peer in peers:
             self.step(PeerConnected(peer.id))
+
+    def origin(
+        self, head: Block, certificate: Certificate | None, digest: StateDigest, lowest: int = 0
+    ) -> Origin:
+        """Return what a core starts from that finds `head` on the disk."""
+        is_authority = self.party in self.network.authorities
+        return Origin(
+            genesis=self.network.genesis,
+            key=self.party.key,
+            voting_key=self.party.voting_key if is_authority else None,
+            head=head,
+            certificate=certificate,
+            state=self.stored,
+            digest=digest,
+            lowest_height=lowest,
+            sequence=self.now,
+            verifier=KNOWS_ALL_SIGNATURES,
+        )
 
     def step(self, input: Input) -> list[Effect]:
         """Step the core, and do for it what must be durable."""

@@ -4,7 +4,7 @@ import pytest
 
 from protocol import sync as module
 from protocol.messages import BLOCKS_PER_RANGE_MAX, RangeWanted
-from protocol.sync import AskForRange, Sync, SyncTimer
+from protocol.sync import AskForRange, JoinFrom, Sync, SyncTimer
 from tests.protocol.examples import token
 
 ANN, BOB, CAT = (token(name) for name in ("ann", "bob", "cat"))
@@ -40,7 +40,7 @@ def test_one_question_at_a_time() -> None:
 
 
 def test_no_question_is_longer_than_an_answer_may_be() -> None:
-    sync = Sync(0)
+    sync = Sync(0, snapshot_lag=None)
 
     assert sync.heard(ANN, 10**6) == ask(ANN, 1, BLOCKS_PER_RANGE_MAX, 1)
     assert sync.advanced(100) == ask(ANN, 101, 100 + BLOCKS_PER_RANGE_MAX, 2)
@@ -78,7 +78,7 @@ def test_a_peer_whose_answer_was_no_good_must_claim_anew_and_comes_last() -> Non
 
 
 def test_a_liar_that_claims_a_huge_height_costs_one_question_each_time() -> None:
-    sync = Sync(0)
+    sync = Sync(0, snapshot_lag=None)
     assert sync.heard(ANN, 2**60) == ask(ANN, 1, BLOCKS_PER_RANGE_MAX, 1)
     sync.heard(BOB, 7)
     assert sync.expired(SyncTimer(1)) == ask(BOB, 1, 7, 2)
@@ -189,8 +189,8 @@ def test_a_proven_height_needs_no_second_voice() -> None:
     assert sync.target == 7
 
 
-def test_who_pruned_what_we_lack_is_not_asked() -> None:
-    sync = Sync(0)
+def test_who_pruned_what_we_lack_is_not_asked_for_it() -> None:
+    sync = Sync(0, snapshot_lag=None)
     assert sync.heard(ANN, 9, 5) is None
     assert sync.heard(BOB, 3) == ask(BOB, 1, 3, 1)
     assert sync.advanced(3) is None
@@ -207,7 +207,7 @@ def test_who_pruned_meanwhile_is_left_for_another_at_once() -> None:
 
 
 def test_refusals_of_everybody_do_not_make_us_ask_in_circles() -> None:
-    sync = Sync(0)
+    sync = Sync(0, snapshot_lag=None)
     sync.heard(ANN, 9)
     sync.heard(BOB, 9)
     sync.heard(ANN, 9, 2)
@@ -215,3 +215,43 @@ def test_refusals_of_everybody_do_not_make_us_ask_in_circles() -> None:
     assert sync.heard(BOB, 9, 2) is None
     assert sync.heard(ANN, 9, 2) is None
     assert sync.is_behind
+
+
+# ── snapshots ──
+
+
+def test_where_nobody_has_the_next_block_a_state_is_copied() -> None:
+    sync = Sync(5)
+    assert sync.heard(ANN, 9, 7) == JoinFrom(ANN)
+    assert sync.heard(ANN, 10, 8) is None, "the copy goes on"
+    assert sync.heard(BOB, 9) is None
+    assert sync.failed(ANN) == ask(BOB, 6, 9, 2)
+
+
+def test_who_has_the_blocks_comes_before_who_has_not() -> None:
+    sync = Sync(5)
+    sync.heard(ANN, 6)
+    sync.heard(BOB, 9, 7)
+    sync.heard(CAT, 7)
+
+    assert sync.expired(SyncTimer(1)) == ask(CAT, 6, 7, 2)
+    assert sync.expired(SyncTimer(2)) == JoinFrom(BOB)
+    assert sync.expired(SyncTimer(2)) is None, "that timer was of another question"
+
+
+def test_who_is_far_behind_copies_a_state_and_executes_blocks_if_that_fails() -> None:
+    sync = Sync(5, snapshot_lag=10)
+    assert sync.heard(ANN, 15) == ask(ANN, 6, 15, 1)
+    far = Sync(5, snapshot_lag=10)
+    assert far.heard(ANN, 16) == JoinFrom(ANN)
+    assert far.failed(ANN) is None
+    assert far.heard(ANN, 16) == ask(ANN, 6, 16, 2)
+
+
+def test_one_liar_does_not_make_us_believe_that_we_are_far_behind() -> None:
+    sync = Sync(5, authorities=(ANN, BOB, CAT, token("dan")), snapshot_lag=10)
+    sync.heard(BOB, 6)
+    sync.heard(CAT, 6)
+    sync.heard(ANN, 2**60)
+
+    assert sync.expired(SyncTimer(1)) == ask(ANN, 6, 5 + BLOCKS_PER_RANGE_MAX, 2)

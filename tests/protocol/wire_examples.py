@@ -7,7 +7,8 @@ every run; `tests/vectors/wire.json` pins them.
 from dataclasses import dataclass
 from typing import Any
 
-from protocol.blocks import Block, FinalizedBlocks, Header
+from protocol.blocks import Block, FinalizedBlocks, Header, block_hash
+from protocol.digest import BUCKET_COUNT, StateDigest
 from protocol.events import (
     ConsentBasis,
     Event,
@@ -16,18 +17,26 @@ from protocol.events import (
     SignedEvent,
 )
 from protocol.genesis import Genesis
+from protocol.light import EpochProof, FinalHeader
 from protocol.messages import (
     BlockSent,
     BlockWanted,
+    BucketSent,
+    BucketWanted,
     CertificateWanted,
+    EpochsSent,
+    EpochsWanted,
     Gossiped,
     Graft,
     Have,
+    ManifestSent,
+    ManifestWanted,
     Payload,
     PeerMessage,
     Proposal,
     Prune,
     RangeWanted,
+    SnapshotGone,
     Status,
     Topic,
     VotesSeen,
@@ -115,6 +124,26 @@ def _messages() -> dict[str, Any]:
         "have": Have(Topic.BLOCKS, (token("one", 16), token("two", 16))),
         "graft": Graft(Topic.PEERS, (token("one", 16),)),
         "prune": Prune(Topic.EVENTS),
+        **_snapshot_messages(),
+    }
+
+
+def _snapshot_messages() -> dict[str, Any]:
+    hash_ = block_hash(BLOCK.header)
+    final = FinalHeader(BLOCK.header, (BLOCK.header,), CERTIFICATE)
+    proof = EpochProof(final, NETWORK.genesis.authorities)
+    entries = ((b"a", b"one"), (b"b", b""))
+    sizes = tuple(range(BUCKET_COUNT))
+    return {
+        "manifest-wanted": ManifestWanted(hash_),
+        "manifest-sent": ManifestSent(
+            BLOCK, (BLOCK.header,), CERTIFICATE, StateDigest().encode(), sizes
+        ),
+        "epochs-wanted": EpochsWanted(3),
+        "epochs-sent": EpochsSent(3, (proof,)),
+        "bucket-wanted": BucketWanted(hash_, 15, b"a"),
+        "bucket-sent": BucketSent(hash_, 15, entries, is_last=True),
+        "snapshot-gone": SnapshotGone(hash_),
     }
 
 

@@ -28,7 +28,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
         fill(store, block_count=1, events_per_block=2)
     with ChainStore.open(path, NETWORK.id) as store:
         for number in range(6):
-            store.table_write({b"n%d" % number: bytes([number]) * 6_000})
+            store.write({b"tn%d" % number: bytes([number]) * 6_000})
     return path
 
 

@@ -19,7 +19,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("store") / "chain"
     for number in range(ROUNDS):
         with ChainStore.open(path, NETWORK.id) as store:
-            store.table_write({b"n%d" % number: bytes([number]) * 6_000})
+            store.write({b"tn%d" % number: bytes([number]) * 6_000})
     return path
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from daemon.storage import layout, pruning
 from daemon.storage.layout import block_entries
-from daemon.storage.pruning import Progress, prune, prune_steps
+from daemon.storage.pruning import Progress, blocks_below, prune, prune_steps
 from daemon.storage.store import ChainStore
 from daemon.storage.tables import NOTES, Note
 from daemon.storage.verification import verify_chain
@@ -130,7 +130,7 @@ def test_after_a_pruning_that_did_not_end_the_store_is_good(
     assert store.lowest_height == 50
     assert all(store.block(height) == CHAIN[height - 1] for height in range(50, HEAD + 1))
     prune(store, keep_from=50)
-    assert list(store.blocks_below(50)) == []
+    assert list(blocks_below(store, 50)) == []
     found = [store.event_location(event_id(each.event, NETWORK.id)) for each in CHAIN[0].events]
     assert set(found) == {None}
 

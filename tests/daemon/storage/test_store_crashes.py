@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from daemon.storage.layout import block_entries
-from daemon.storage.pruning import prune
+from daemon.storage.pruning import blocks_below, prune
 from daemon.storage.store import ChainStore
 from daemon.storage.vote_log import VoteLog
 from protocol.consensus.log import LogRecord, OwnVote
@@ -100,4 +100,4 @@ def test_a_chain_whose_pruning_is_killed_is_whole_and_can_be_pruned(tmp_path: Pa
     with ChainStore.open(tmp_path, NETWORK.id) as store:
         assert store.lowest_height >= lowest
         prune(store, keep_from=store.height)
-        assert list(store.blocks_below(store.height)) == []
+        assert list(blocks_below(store, store.height)) == []

@@ -85,7 +85,7 @@ def test_the_store_says_that_the_disk_is_full_and_keeps_what_it_had(tmp_path: Pa
         reached = store.height
         assert 0 < reached < 40
         with pytest.raises(StoreFailed, match="before"):
-            store.table_write({b"key": b"value"})
+            store.write({b"tkey": b"value"})
 
     with ChainStore.open(tmp_path, NETWORK.id) as store:
         assert store.height == reached

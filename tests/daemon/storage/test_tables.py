@@ -85,7 +85,7 @@ def test_records_are_listed_by_subject(store: ChainStore) -> None:
 
 
 def test_what_cannot_be_read_means_damage(store: ChainStore) -> None:
-    store.table_write({NOTES.prefix + b"note": b"not a note"})
+    store.write({b"t" + NOTES.prefix + b"note": b"not a note"})
 
     with pytest.raises(CorruptStore):
         NOTES.get(store, b"note")

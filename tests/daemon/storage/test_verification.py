@@ -93,7 +93,7 @@ def test_nothing_is_written_to_what_is_frozen(copied: Path) -> None:
 
 def test_one_changed_byte_is_found_in_every_kind_of_file(copied: Path) -> None:
     with ChainStore.open(copied, NETWORK.id) as store:
-        store.table_write({b"n": encode(Note(b"in the log"))})
+        store.write({b"tn": encode(Note(b"in the log"))})
     for path in sorted(copied.iterdir()):
         if path.name in {"LOCK", "LOG", "LOG.old"}:
             continue
