@@ -15,9 +15,11 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from random import Random
 
+from simulations.adversaries.kinds import draw
 from simulations.outcome import Outcome, Verdict
 from simulations.run import simulate
 from simulations.scenario.model import Fault, LinkSpec, Load, NetworkSpec, Scenario
+from simulations.workload.people import plan_people
 from simulations.workload.plain import plan_load
 
 SETTLE = 330_000
@@ -31,6 +33,8 @@ def scenario_of(seed: int) -> Scenario:
     chance = Random(f"campaign {seed}")
     duration = chance.choice((8_000, 15_000, 30_000))
     events = chance.choice((0.3, 0.6, 1.2))
+    authorities = chance.choice((1, 3, 4, 4, 4, 4, 5, 7))
+    members = chance.choice((0, 1, 1, 2, 3)) or 1
     return Scenario(
         name=f"campaign-{seed}",
         question="Does any property break?",
@@ -40,8 +44,8 @@ def scenario_of(seed: int) -> Scenario:
         settle=SETTLE,
         steps_max=STEPS_MAX,
         network=NetworkSpec(
-            authorities=chance.choice((1, 3, 4, 4, 4, 4, 5, 7)),
-            members=chance.choice((0, 1, 1, 2, 3)) or 1,
+            authorities=authorities,
+            members=members,
             delay_bound=chance.choice((50, 200, 200, 500, 1_000)),
         ),
         links=(
@@ -62,12 +66,13 @@ def scenario_of(seed: int) -> Scenario:
             emergencies=0.1 * events,
         ),
         faults=(Fault(kind="random", at=500, nodes=("newcomer-0",)),),
+        adversaries=draw(Random(f"adversaries {seed}"), authorities, members),
     )
 
 
 def run_seed(seed: int) -> Outcome:
-    """Run one seed of the campaign."""
-    return simulate(scenario_of(seed), seed, plan=plan_load)
+    """Run one seed of the campaign. In every second one, clinics release records."""
+    return simulate(scenario_of(seed), seed, plan=plan_people if seed % 2 else plan_load)
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Protocol
 
+from simulations.adversaries.kinds import enter_traitors, traitors
 from simulations.checkers.all import Checkers
 from simulations.coverage import count_coverage
 from simulations.metrics import Metrics
@@ -69,12 +70,15 @@ class Run:
         kinds: dict[int, MakeHost] | None = None,
     ) -> None:
         self.began = time.process_time()
-        self.world = make_world(scenario, seed, listener=listener, kinds=kinds)
+        hostile: dict[int, MakeHost] = {**traitors(scenario), **(kinds or {})}
+        self.world = make_world(scenario, seed, listener=listener, kinds=hostile)
+        enter_traitors(self.world)
         if listener is not None:
             _tell_messages(self.world)
         self.metrics = Metrics(self.world)
         self.checkers = Checkers(self.world)
         self.people = plan(self.world)
+        self.checkers.watch_people(self.people)
         self.faults = Faults(self.world)
         self.faults.plan()
 
@@ -88,7 +92,7 @@ class Run:
                 self.checkers.at_end()
         except Exception as error:  # Whatever a node's code raises is a finding of the run.
             watch.violations.append(Violation("Crash", self.world.now, None, _place_of(error)))
-        numbers = self.metrics.summary() | self.people.summary()
+        numbers = self.metrics.summary() | self.people.summary() | self.checkers.summary()
         if end.settled_ms is not None:
             numbers["settled_ms"] = end.settled_ms
         count_coverage(self.world, self.metrics)

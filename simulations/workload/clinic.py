@@ -67,7 +67,7 @@ class Clinic:
         self.disclosures = Disclosures(node, self.waiting)
         self.custodian = self.make_custodian()
         self.requester = self.make_requester()
-        self._deliveries: dict[int, TermsSent] = {}
+        self._deliveries: dict[int, tuple[MemberId, TermsSent]] = {}
         """Terms under way, by stream."""
         self._numbers = 0
 
@@ -96,6 +96,8 @@ class Clinic:
 
     def restarted(self) -> None:
         self.requester.restarted()
+        for stream in list(self._deliveries):
+            self._send_terms(stream, DELIVERY_ATTEMPTS_MAX)
 
     def settled(self, settled: Mapping[EventId, ProtocolError | None]) -> None:
         """Events became final (`None`), or were refused at this node."""
@@ -127,14 +129,15 @@ class Clinic:
             self.binder.keep(given, opening)
             return
         member = self.node.directory(receiver)
-        assert member is not None, "terms name members"
+        if member is None:
+            return  # It was a member when the patient chose it.
         sent = seal_terms(
             opening, given, receiver=member, network=self.node.network, seal=seal_fast
         )
         self._numbers += 1
         stream = -self._numbers & 0xFFFF_FFFF  # Apart from those of fetches.
-        self._deliveries[stream] = sent
-        self._send_terms(receiver, stream, DELIVERY_ATTEMPTS_MAX)
+        self._deliveries[stream] = receiver, sent
+        self._send_terms(stream, DELIVERY_ATTEMPTS_MAX)
 
     def request(
         self,
@@ -210,11 +213,11 @@ class Clinic:
         else:
             node.say(sender, answered(stream, TermsDeclined("not-concerned")))
 
-    def _send_terms(self, receiver: MemberId, stream: int, attempts: int) -> None:
-        sent = self._deliveries.get(stream)
-        if sent is None or not attempts:
+    def _send_terms(self, stream: int, attempts: int) -> None:
+        if stream not in self._deliveries or not attempts:
             self._deliveries.pop(stream, None)
             return
+        receiver, sent = self._deliveries[stream]
         self.node.say(receiver, asked(stream, sent))
-        again = partial(self._send_terms, receiver, stream, attempts - 1)
+        again = partial(self._send_terms, stream, attempts - 1)
         self.node.later(DELIVERY_PAUSE, again)

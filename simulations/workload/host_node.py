@@ -64,11 +64,11 @@ class HostNode:
 
     @property
     def state(self) -> StateView:
-        return self.host.core.state
+        return self.host.core.state if self.host.is_up else self.host.disk.state
 
     @property
     def timestamp(self) -> int:
-        return self.host.core.chain.head.header.timestamp
+        return self.host.disk.blocks[-1].header.timestamp
 
     def now(self) -> int:
         return self.host.now().wall
@@ -107,7 +107,8 @@ class HostNode:
         self._world.network.after(delay, self._act, self.host.life, action)
 
     def say(self, peer: MemberId, frame: Frame) -> None:
-        self._world.network.carry(self.host, self._world.cast.names[peer], frame)
+        if self.host.is_up:
+            self._world.network.carry(self.host, self._world.cast.names[peer], frame)
 
     def life_of(self, peer: MemberId) -> int | None:
         other = self._world.hosts[self._world.cast.names[peer]]

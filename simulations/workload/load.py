@@ -48,11 +48,15 @@ class Workload:
         self.load: Load = world.scenario.load
         self.random = Random(f"load {world.seed}")
         honest = [host.name for host in world.hosts if not host.is_traitor]
-        submitters = [host.name for host in world.hosts_named(self.load.submit_at)]
+        founders = len(world.cast.genesis.members)
+        submitters = [
+            host.name for host in world.hosts_named(self.load.submit_at) if host.name < founders
+        ]
         self._open = [name for name in submitters if name in honest and name in clinics]
         """Clinics whose people do something."""
-        self._homes = Choice(self._open, self.random)
-        self._others = Choice(sorted(clinics), self.random)
+        self._homes = Choice([name for name in submitters if name in clinics], self.random)
+        """Where patients are at home; they do not know who is dishonest."""
+        self._others = Choice([name for name in clinics if name < founders], self.random)
         self.patients: list[Patient] = []
         self.deeds: dict[str, int] = {}
         """How often what was done."""
@@ -183,7 +187,8 @@ class Workload:
         )
         signed, opening = directive(patient, wish, self.world.cast.id)
         is_elsewhere = self.random.random() < GIVEN_ELSEWHERE_SHARE
-        place = self.random.choice(self._open) if is_elsewhere else patient.home
+        is_at_home = not is_elsewhere and patient.home in self._open
+        place = patient.home if is_at_home else self.random.choice(self._open)
         clinic = self.clinics[place]
         self._note("consents")
         clinic.deliver(signed, opening, wish.custodian)

@@ -1,6 +1,6 @@
 """Opens a clinic at each node of a world, and sets its people to work."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from simulations.workload.clinic import Clinic
@@ -35,11 +35,13 @@ class People:
             listen(news)
 
 
-def plan_people(world: World, kinds: Mapping[int, MakeClinic] | None = None) -> People:
-    """Open all clinics, and put what people do on the schedule. `kinds` says who is dishonest."""
+def plan_people(world: World) -> People:
+    """Open a clinic at each node, and put what people do on the schedule."""
     people = People(world)
     for host in world.hosts:
-        make_clinic = (kinds or {}).get(host.place, Clinic)
+        if host.place != host.name:
+            continue  # The second process of somebody's key is nobody's clinic.
+        make_clinic: MakeClinic = host.clinic or Clinic
         people.clinics[host.name] = HostNode(world, host).open(make_clinic, people.tell)
         if not host.is_traitor:
             people.figures.watch(host)

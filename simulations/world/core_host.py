@@ -5,8 +5,9 @@ Clients give an event again after a restart, until it is final or refused.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
+from protocol.codec import decode
 from protocol.consensus import CancelTimer, Halt, HaltReason, LogRecord, Started
 from protocol.core import Core
 from protocol.effects import (
@@ -24,19 +25,23 @@ from protocol.effects import (
     StoreBlocks,
     TimerFired,
 )
-from protocol.errors import ProtocolError
+from protocol.errors import DecodeError, ProtocolError
 from protocol.events import EventId, SignedEvent, event_id
 from protocol.identity import MemberId
+from protocol.messages import PeerMessage
 from simulations.world.cast import Cast
 from simulations.world.clock import EPOCH_START
 from simulations.world.disk import Disk
-from simulations.world.frame import Frame
+from simulations.world.frame import Frame, Raw
 from simulations.world.host import Host
 from simulations.world.network import Network
 
 
 class CoreHost(Host):
     """A node of one party. `name` is its place among the parties."""
+
+    clinic: ClassVar[Any] = None
+    """What sort of clinic works at the node, if it is a dishonest one."""
 
     def __init__(self, network: Network, cast: Cast, *, name: int, place: int) -> None:
         super().__init__(network, name=name, place=place)
@@ -111,7 +116,18 @@ class CoreHost(Host):
         if isinstance(message, Frame):
             self.on_frame(sender, message)
         elif sender in self.linked:
-            self.step(MessageReceived(self.cast.parties[sender].id, message))
+            message = self._read(sender, message) if isinstance(message, Raw) else message
+            if message is not None:
+                self.step(MessageReceived(self.cast.parties[sender].id, message))
+
+    def _read(self, sender: int, raw: Raw) -> PeerMessage | None:
+        """Decode, as the driver does; bad bytes are put down to the sender."""
+        try:
+            message: PeerMessage = decode(raw.data, PeerMessage)
+        except DecodeError as error:
+            self.carry_out(Blame(self.cast.parties[sender].id, error))
+            return None
+        return message
 
     def check(self) -> None:
         for look in self.after_steps:

@@ -23,3 +23,9 @@ class Frame(Message, frozen=True, tag="frame"):
     stream: Counter
     is_opener: bool
     content: Annotated[bytes, msgspec.Meta(max_length=FRAME_SIZE_MAX)]
+
+
+class Raw(Message, frozen=True, tag="raw"):
+    """Bytes that a hostile member sends instead of a message; they meet the codec as they are."""
+
+    data: bytes

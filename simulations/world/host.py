@@ -152,8 +152,11 @@ class Host:
         return True
 
     def step(self, input: Any) -> None:
-        """Give the machine an input, and do what it says as far as the disk allows."""
-        if self.machine is None or self.halted is not None:
+        """Give the machine an input, and do what it says as far as the disk allows.
+
+        A node whose consensus has halted goes on: it still hears, answers, and honours withdrawals.
+        """
+        if self.machine is None:
             return
         if self.processor is not None and self.processor.takes(input):
             return

@@ -64,6 +64,6 @@ class Town:
         return found is not None and found[0] == signed
 
 
-def town(load: Load = QUIET, *, seed: int = 1, clinics: Any = None, **changes: Any) -> Town:
+def town(load: Load = QUIET, *, seed: int = 1, **changes: Any) -> Town:
     world = make_world(scenario(load, **changes), seed)
-    return Town(world, plan_people(world, clinics))
+    return Town(world, plan_people(world))

@@ -1,0 +1,37 @@
+"""One authority's key in two processes, each with other neighbours (B16; B.15 scenario 15).
+
+Both are honest machines, and neither knows of the other: the same key signs what each of them sees
+fit. As in Bano et al., "Twins: BFT Systems Made Robust" (OPODIS 2021). Met like any equivocation;
+the machines themselves halt when they hear their own key (R11), and are started again.
+"""
+
+from simulations.adversaries.traitor import Traitor
+from simulations.world.world import World
+
+
+class Twin(Traitor):
+    """Brings a second host of the same name into the world, and shares the neighbours with it."""
+
+    kind = "twins"
+
+    def enter(self, world: World) -> None:
+        super().enter(world)
+        if self.place != self.name:
+            return
+        other = Twin(self.network, self.cast, name=self.name, place=len(world.hosts))
+        world.hosts.append(other)
+        other.acts_from = self.acts_from
+        other.enter(world)
+        self._share_neighbours(world, other)
+        self.network.after(max(1, self.acts_from), other.start)
+        self.did()
+
+    def _share_neighbours(self, world: World, other: "Twin") -> None:
+        """Give every second neighbour to the twin: nobody hears both."""
+        swarm = world.swarm
+        own = [index for index, pair in enumerate(swarm.pairs) if self in pair]
+        for index in own[::2]:
+            first, second = swarm.pairs[index]
+            swarm.barred.add(index)
+            neighbour = second if first is self else first
+            swarm.add(neighbour, other)
