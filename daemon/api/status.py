@@ -134,7 +134,17 @@ def _chain(node: Node) -> dict[str, Json]:
         "waiting_for": waiting.reason.value if waiting and waiting.reason else None,
         "answers_missing": waiting.answers_missing if waiting else 0,
         "listening_to": [node.members.name(each) for each in waiting.listens_to] if waiting else [],
+        "lowest_height": node.store.lowest_height,
+        "copying": _copying(node),
     }
+
+
+def _copying(node: Node) -> Json:
+    """Return how far the copy of a state is, if one is being made."""
+    progress = node.core.catching_up.progress
+    if progress is None:
+        return None
+    return {"height": progress.height, "done": progress.done, "total": progress.total}
 
 
 def _doing(node: Node, facts: Facts) -> str:

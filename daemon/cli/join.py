@@ -20,6 +20,8 @@ SETTLE_SECONDS_MAX = 10.0
 """How long a new member may take to find the others before we go on without them."""
 
 JOIN_SECONDS_MAX = 120.0
+"""How long we watch a node that does not get on."""
+
 PAUSE_SECONDS = 0.2
 
 
@@ -125,13 +127,16 @@ def _follow(home: Home, *, quiet: bool) -> dict[str, Any]:
     while time.monotonic() < end:
         found = _status(home)
         if found is not None:
+            before = shown
             if found["node"]["member"] and found["doing"] not in ("joining", "catching up"):
                 patience = min(patience, time.monotonic() + SETTLE_SECONDS_MAX)
                 if found["healthy"] or time.monotonic() >= patience:
                     return found
             shown = _tell(found, shown, quiet=quiet)
+            if shown != before:
+                end = time.monotonic() + JOIN_SECONDS_MAX
         time.sleep(PAUSE_SECONDS)
-    raise NotJoinedInTime(f"not a member yet after {JOIN_SECONDS_MAX:g} seconds")
+    raise NotJoinedInTime(f"nothing has changed for {JOIN_SECONDS_MAX:g} seconds")
 
 
 def _status(home: Home) -> dict[str, Any] | None:
@@ -149,7 +154,14 @@ def _status(home: Home) -> dict[str, Any] | None:
 
 def _tell(found: dict[str, Any], shown: str, *, quiet: bool) -> str:
     chain = found.get("chain")
-    text = f"catching up, height {chain['height']}" if chain else found["problems"][0]["cause"]
+    text: str
+    if not chain:
+        text = found["problems"][0]["cause"]
+    elif copying := chain["copying"]:
+        percent = 100 * copying["done"] // copying["total"]
+        text = f"copying the state at height {copying['height']}, {percent} %"
+    else:
+        text = f"catching up, height {chain['height']}"
     if text != shown and not quiet:
         echo(paint(f"  {text}", FAINT), err=True)
     return text

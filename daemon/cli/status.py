@@ -20,6 +20,7 @@ from daemon.cli.output import (
     pairs,
     short_id,
     show,
+    size,
 )
 from daemon.errors import Exit
 from daemon.storage.home import Home
@@ -73,6 +74,7 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         facts += [
             ("network", _network(found["network"])),
             ("chain", _height(chain)),
+            ("copying", _copying(chain)),
             ("waiting", _waiting(chain)),
             ("listening", _listening(chain)),
             ("authorities", _authorities(found)),
@@ -90,7 +92,17 @@ def _network(network: dict[str, Any]) -> str:
 def _height(chain: dict[str, Any]) -> str:
     if not chain["height"]:
         return "height 0, nothing has happened yet"
-    return f"height {chain['height']}, final {ago(chain['final_at'])}"
+    text = f"height {chain['height']}, final {ago(chain['final_at'])}"
+    if chain["lowest_height"]:
+        text += f"; blocks before {chain['lowest_height']} are not here"
+    return text
+
+
+def _copying(chain: dict[str, Any]) -> str:
+    if not chain["copying"]:
+        return ""
+    height, done, total = (chain["copying"][name] for name in ("height", "done", "total"))
+    return f"the state at height {height}: {size(done)} of {size(total)}"
 
 
 def _waiting(chain: dict[str, Any]) -> str:

@@ -68,6 +68,8 @@ STATUS: dict[str, Any] = {
         "waiting_for": None,
         "answers_missing": 0,
         "listening_to": [],
+        "lowest_height": 0,
+        "copying": None,
     },
     "authorities": [
         {"name": "st-mary", "is_me": True, "reachable": True, "last_seen": None, "failure": ""},
