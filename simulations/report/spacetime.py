@@ -1,11 +1,11 @@
 """Who sent what to whom when: nodes as lines, messages as arrows, faults shaded, what broke marked.
 
 A run has far more messages than fit on a page, so a window is chosen that ends just after the
-violation, and the nodes that have most to do with it.
+violation, and the nodes that have most to do with it. Times in which nothing happens are cut short.
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from matplotlib.axes import Axes
@@ -25,6 +25,7 @@ from simulations.report.style import (
     shortened,
     style,
 )
+from simulations.report.time_axis import TimeAxis
 from simulations.scenario.model import Fault
 
 MESSAGES_MAX = 260
@@ -75,24 +76,35 @@ def spacetime_figure(
     with style():
         figure, (axes,) = new_figure(1.4 + 0.5 * len(window.nodes), width=9.5)
         lanes = {node: lane for lane, node in enumerate(window.nodes)}
-        _draw_faults(axes, window, faults)
-        _draw_lanes(axes, window, lanes)
+        time = TimeAxis(_moments(window, violation))
+        _draw_faults(axes, window, faults, time)
+        _draw_lanes(axes, window, lanes, time)
         for arrow in window.arrows:
-            _draw_arrow(axes, arrow, lanes)
+            _draw_arrow(axes, arrow, lanes, time)
         for mark in window.marks:
-            _draw_mark(axes, mark, lanes)
+            _draw_mark(axes, mark, lanes, time)
         if violation is not None:
-            _draw_violation(axes, violation, lanes)
-        margin = (window.end - window.start) * 0.01 + 1
-        axes.set_xlim(window.start - margin, window.end + margin)
-        axes.set_ylim(len(lanes) - 0.4, -0.9)
+            _draw_violation(axes, violation, lanes, time)
+        time.draw(axes)
+        margin = time.end * 0.01 + 1
+        axes.set_xlim(-margin, time.end + margin)
+        axes.set_ylim(len(lanes) - 0.4, -1.1)
         axes.set_yticks(range(len(lanes)), [shortened(node) for node in window.nodes])
-        axes.set_xlabel("virtual time [ms]")
+        axes.set_xlabel("time [ms]; hatched: nothing happens")
         axes.grid(visible=False)
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
         figure.legend(handles=_legend(window), loc="outside lower center", ncols=7)
     return figure
+
+
+def _moments(window: Window, violation: Violation | None) -> Iterator[int]:
+    """Yield all moments at which something is drawn."""
+    for arrow in window.arrows:
+        yield from (arrow.sent, min(arrow.arrived, window.end))
+    yield from (mark.at for mark in window.marks)
+    if violation is not None:
+        yield from (violation.at, violation.at + 1)
 
 
 def choose_window(events: Sequence[TraceEvent], violation: Violation | None) -> Window:
@@ -184,7 +196,7 @@ _MARKS: Mapping[str, tuple[str, str, str]] = {
 }
 
 
-def _draw_faults(axes: Axes, window: Window, faults: Iterable[Fault]) -> None:
+def _draw_faults(axes: Axes, window: Window, faults: Iterable[Fault], time: TimeAxis) -> None:
     """Shade the whole time of faults that the scenario names by time."""
     for fault in faults:
         if fault.at is None:
@@ -192,25 +204,27 @@ def _draw_faults(axes: Axes, window: Window, faults: Iterable[Fault]) -> None:
         first = max(window.start, fault.at)
         last = min(window.end, fault.at + fault.duration) if fault.duration else window.end
         if first < last:
-            axes.axvspan(first, last, color=PURPLE, alpha=0.12, linewidth=0, zorder=0)
+            left, right = time.position(first), time.position(last)
+            axes.axvspan(left, right, color=PURPLE, alpha=0.12, linewidth=0, zorder=0)
             text = shortened(f"{fault.kind} {' '.join(fault.nodes)}")
-            axes.text(first, -0.85, text, fontsize=7, color=GREY, va="top")
+            axes.text(left, len(window.nodes) - 0.75, text, fontsize=7, color=GREY)
 
 
-def _draw_lanes(axes: Axes, window: Window, lanes: Mapping[str, int]) -> None:
+def _draw_lanes(axes: Axes, window: Window, lanes: Mapping[str, int], time: TimeAxis) -> None:
     for lane in lanes.values():
-        axes.plot([window.start, window.end], [lane, lane], color=BLACK, linewidth=0.9, zorder=1)
+        axes.plot([0, time.end], [lane, lane], color=BLACK, linewidth=0.9, zorder=1)
     for node, first, last in window.outages:
-        axes.fill_between([first, last], lanes[node] - 0.22, lanes[node] + 0.22,
-                          color=GREY, alpha=0.35, linewidth=0, zorder=2)  # fmt: skip
+        span = [time.position(first), time.position(last)]
+        low, high = lanes[node] - 0.22, lanes[node] + 0.22
+        axes.fill_between(span, low, high, color=GREY, alpha=0.35, linewidth=0, zorder=2)
 
 
-def _draw_arrow(axes: Axes, arrow: Arrow, lanes: Mapping[str, int]) -> None:
+def _draw_arrow(axes: Axes, arrow: Arrow, lanes: Mapping[str, int], time: TimeAxis) -> None:
     colour = RED if arrow.is_lost else _COLOURS.get(arrow.text, GREY)
     axes.annotate(
         "",
-        xy=(arrow.arrived, lanes[arrow.receiver]),
-        xytext=(arrow.sent, lanes[arrow.sender]),
+        xy=(time.position(arrow.arrived), lanes[arrow.receiver]),
+        xytext=(time.position(arrow.sent), lanes[arrow.sender]),
         arrowprops={
             "arrowstyle": "-" if arrow.is_lost else "-|>",
             "linestyle": ":" if arrow.is_lost else "-",
@@ -224,23 +238,27 @@ def _draw_arrow(axes: Axes, arrow: Arrow, lanes: Mapping[str, int]) -> None:
         annotation_clip=True,
     )
     if arrow.is_lost:
-        axes.plot(arrow.arrived, lanes[arrow.receiver], "x", color=RED, markersize=4)
+        axes.plot(time.position(arrow.arrived), lanes[arrow.receiver], "x", color=RED, markersize=4)
 
 
-def _draw_mark(axes: Axes, mark: TraceEvent, lanes: Mapping[str, int]) -> None:
+def _draw_mark(axes: Axes, mark: TraceEvent, lanes: Mapping[str, int], time: TimeAxis) -> None:
     shape, colour, _ = _MARKS[mark.kind]
-    axes.plot(mark.at, lanes[mark.node], shape, color=colour, markersize=4.5, zorder=4)
+    at = time.position(mark.at)
+    axes.plot(at, lanes[mark.node], shape, color=colour, markersize=4.5, zorder=4)
     if mark.kind != "refuse":
-        axes.annotate(shortened(mark.text), (mark.at, lanes[mark.node]), (2, 4),
+        axes.annotate(shortened(mark.text), (at, lanes[mark.node]), (2, 4),
                       textcoords="offset points", fontsize=6, color=colour, zorder=5)  # fmt: skip
 
 
-def _draw_violation(axes: Axes, violation: Violation, lanes: Mapping[str, int]) -> None:
-    axes.axvline(violation.at, color=RED, linewidth=1.4, zorder=3)
+def _draw_violation(
+    axes: Axes, violation: Violation, lanes: Mapping[str, int], time: TimeAxis
+) -> None:
+    at = time.position(violation.at)
+    axes.axvline(at, color=RED, linewidth=1.4, zorder=3)
     if violation.node is not None and violation.node in lanes:
-        axes.plot(violation.at, lanes[violation.node], "*", color=RED, markersize=14,
+        axes.plot(at, lanes[violation.node], "*", color=RED, markersize=14,
                   markeredgecolor="white", zorder=6)  # fmt: skip
-    axes.set_title(shortened(violation.checker) + f" is broken at {violation.at:,} ms", color=RED)
+    axes.set_title(f"{shortened(violation.checker)}: broken at {violation.at:,} ms", color=RED)
 
 
 def _legend(window: Window) -> list[Line2D]:

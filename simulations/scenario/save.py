@@ -79,6 +79,8 @@ def _written(value: Any, unit: str | None) -> str:
 
 def _quantity(value: bool | int | float, unit: str | None) -> str:
     match unit:
+        case _ if not value:
+            return "false" if value is False else "0"
         case "duration":
             return _text(_duration(int(value)))
         case "rate":

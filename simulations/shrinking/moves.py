@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from simulations.scenario.model import Fault, Load, Scenario
+from simulations.world.faults.draw import draw_faults
 
 Item = TypeVar("Item")
 Move = Callable[[Scenario], Iterator[Scenario]]
@@ -61,8 +62,18 @@ def less_load(scenario: Scenario) -> Iterator[Scenario]:
             yield replace(scenario, load=_with(load, rate, round(getattr(load, rate) / 2, 4)))
 
 
+def drawn(scenario: Scenario) -> Iterator[Scenario]:
+    """Write down what the seed makes of `random` faults, so that they can be taken apart."""
+    faults: list[Fault] = []
+    for fault in scenario.faults:
+        is_random = fault.kind == "random"
+        faults += draw_faults(scenario, scenario.seed, fault) if is_random else [fault]
+    if any(fault.kind == "random" for fault in scenario.faults):
+        yield replace(scenario, faults=tuple(faults))
+
+
 def milder_faults(scenario: Scenario) -> Iterator[Scenario]:
-    """Let each fault take fewer nodes and less time."""
+    """Let each fault take fewer nodes and less time, and come earlier."""
     for place, fault in enumerate(scenario.faults):
         for milder in _milder(fault):
             faults = (*scenario.faults[:place], milder, *scenario.faults[place + 1 :])
@@ -75,7 +86,7 @@ def milder_faults(scenario: Scenario) -> Iterator[Scenario]:
                 yield replace(scenario, adversaries=changed)
 
 
-MOVES: tuple[Move, ...] = (shorter, without_lists, fewer_nodes, less_load, milder_faults)
+MOVES: tuple[Move, ...] = (without_lists, drawn, shorter, fewer_nodes, less_load, milder_faults)
 
 
 def subsets(items: tuple[Item, ...]) -> Iterator[tuple[Item, ...]]:
@@ -102,6 +113,8 @@ def _milder(fault: Fault) -> Iterator[Fault]:
             yield replace(fault, nodes=nodes)
     if fault.duration // 2 >= 100:
         yield replace(fault, duration=fault.duration // 2)
+    if fault.at is not None and fault.at // 2 >= 100:
+        yield replace(fault, at=fault.at // 2)
 
 
 def _with(load: Load, field: str, value: Any) -> Load:
