@@ -15,7 +15,7 @@ import trio
 from daemon.clocks import Clocks
 from daemon.inbox import Inbox
 from daemon.receipts import Receipts
-from daemon.silence import OVER_KEY, Silence, after_error, after_halt
+from daemon.silence import MERELY_SILENT, Silence, after_error, after_halt
 from daemon.snapshots import Snapshots
 from daemon.storage.staging import adopt
 from daemon.storage.store import ChainStore
@@ -237,7 +237,7 @@ class Driver:
 
     def _halt(self, reason: HaltReason) -> None:
         silence = after_halt(reason)
-        if reason not in OVER_KEY and self.stuck is None:
+        if reason not in MERELY_SILENT and self.stuck is None:
             log.error("halted", reason=silence.cause, next_step=silence.next_step)
             self.stuck = silence
         if self.core.consensus is not None:

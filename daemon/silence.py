@@ -28,6 +28,11 @@ SILENCES = {
         " observes from now on: this key must not vote again, and a restart does not help. See the"
         " operations guide, Restoring an authority.",
     ),
+    HaltReason.EPOCH_FROZEN: Silence(
+        "its operator froze it: it has reported what it knows, for the recovery of the network",
+        "Go on with the recovery; this authority never votes in this epoch again. See the"
+        " operations guide, Recovery.",
+    ),
     HaltReason.CONFLICTING_CERTIFICATES: Silence(
         "more than a third of the authorities have signed contradicting votes",
         "Call the other operators before anything is trusted; keep the logs. See: placet events"
@@ -44,8 +49,10 @@ SILENCES = {
 }
 
 
-OVER_KEY = frozenset({HaltReason.KEY_IN_USE_ELSEWHERE, HaltReason.VOTE_LOG_STALE})
-"""With another's votes under our key the chain is still good, and can be followed."""
+MERELY_SILENT = frozenset(
+    {HaltReason.KEY_IN_USE_ELSEWHERE, HaltReason.VOTE_LOG_STALE, HaltReason.EPOCH_FROZEN}
+)
+"""We must not vote; but the chain is still good, and can be followed."""
 
 
 def after_halt(reason: HaltReason) -> Silence:

@@ -17,11 +17,13 @@ Consensus", TCC 2023); the safety argument is in docs/protocol.md.
     finality        finalized blocks in order
     retransmission  saying it again, and helping others
     alarms          what timers do; questions: what is asked for; recovery: how it starts
+    freezing        what a frozen authority reports, when too many others are lost
     state, rounds, fetches, timing, electorate, log, guard, report: what the rules know and use
 """
 
 from protocol.consensus.admission import NotAVoter, WrongEpoch
 from protocol.consensus.electorate import Electorate, electorate, leader_order
+from protocol.consensus.freezing import report_of
 from protocol.consensus.interface import (
     Application,
     BlocksSynced,
@@ -50,6 +52,7 @@ from protocol.consensus.interface import (
 )
 from protocol.consensus.log import (
     CertificateLogged,
+    Frozen,
     LogRecord,
     OwnVote,
     ProposalLogged,
@@ -75,6 +78,7 @@ __all__ = [
     "Electorate",
     "EventsAdmitted",
     "FinalizeBlocks",
+    "Frozen",
     "Halt",
     "HaltReason",
     "Input",
@@ -103,5 +107,6 @@ __all__ = [
     "is_settled",
     "leader_order",
     "may_be_empty",
+    "report_of",
     "view_of",
 ]

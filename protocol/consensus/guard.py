@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from protocol.codec import Digest
-from protocol.consensus.log import LogRecord, OwnVote, StrayVote, epoch_of, view_of
+from protocol.consensus.log import Frozen, LogRecord, OwnVote, StrayVote, epoch_of, view_of
 from protocol.votes import Vote, VoteKind
 
 
@@ -20,6 +20,8 @@ class Guard:
     """The oldest view that the log still speaks of."""
     strays: tuple[Vote, ...]
     """Votes that an earlier start found missing from the log."""
+    is_frozen: bool
+    """We have reported what we know of this epoch, and sign nothing more in it."""
     answers_needed: int
     """How many others make a quorum together with us; 0 if nobody need be asked."""
     signed: dict[tuple[int, VoteKind], Digest]
@@ -46,10 +48,12 @@ def make_guard(
     records: Iterable[LogRecord], *, epoch: int, finalized_view: int, answers_needed: int
 ) -> Guard:
     """Return the guard of a start with this log; an empty log begins above what is final."""
-    strays, views, signed = [], [], {}
+    strays, views, signed, is_frozen = [], [], {}, False
     for record in records:
         if isinstance(record, StrayVote):
             strays.append(record.vote)
+        elif isinstance(record, Frozen):
+            is_frozen |= record.epoch == epoch
         elif epoch_of(record) == epoch:
             views.append(view_of(record))
             if isinstance(record, OwnVote):
@@ -57,6 +61,7 @@ def make_guard(
     return Guard(
         floor=min(views, default=finalized_view + 1),
         strays=tuple(strays),
+        is_frozen=is_frozen,
         answers_needed=answers_needed,
         signed=signed,
     )

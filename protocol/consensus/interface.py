@@ -182,6 +182,8 @@ class HaltReason(StrEnum):
     """A good vote with our key is not in our log: a second process, or an old log."""
     VOTE_LOG_STALE = "vote-log-stale"
     """The same, but found before we signed anything: most likely the log is an old copy."""
+    EPOCH_FROZEN = "epoch-frozen"
+    """The operator has this authority sign nothing more in this epoch, for its recovery."""
 
 
 @dataclass(frozen=True, slots=True)

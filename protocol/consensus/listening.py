@@ -21,6 +21,8 @@ from protocol.votes import Vote, is_signed_with
 
 def start_listening(state: State) -> None:
     """Ask everybody, unless an earlier start has found out that the log is old."""
+    if state.guard.is_frozen:
+        state.halt(HaltReason.EPOCH_FROZEN)
     for stray in state.guard.strays:
         if is_signed_with(state.key.public, stray, state.network, state.verifier):
             state.halt(HaltReason.VOTE_LOG_STALE)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from protocol.blocks import Block, block_hash
-from protocol.codec import Message
+from protocol.codec import Counter, Message
 from protocol.votes import Certificate, Vote, VoteKind
 
 
@@ -40,7 +40,13 @@ class StrayVote(Message, frozen=True, tag="stray-vote"):
     vote: Vote
 
 
-LogRecord = OwnVote | ProposalLogged | CertificateLogged | StrayVote
+class Frozen(Message, frozen=True, tag="frozen"):
+    """Nothing is signed any more in this epoch: we have reported what we know (recovery)."""
+
+    epoch: Counter
+
+
+LogRecord = OwnVote | ProposalLogged | CertificateLogged | StrayVote | Frozen
 
 
 def view_of(record: LogRecord) -> int:
@@ -52,6 +58,8 @@ def view_of(record: LogRecord) -> int:
             return block.header.view
         case CertificateLogged(certificate):
             return certificate.view
+        case Frozen():
+            return 0
 
 
 def epoch_of(record: LogRecord) -> int:
@@ -63,15 +71,17 @@ def epoch_of(record: LogRecord) -> int:
             return block.header.epoch
         case CertificateLogged(certificate):
             return certificate.epoch
+        case Frozen(epoch):
+            return epoch
 
 
 def is_settled(record: LogRecord, finalized_view: int) -> bool:
     """Say whether the log may forget the record (W7).
 
     It may once the block of `finalized_view` and its certificate are durable in the chain store.
-    Stray votes are never forgotten.
+    What forbids to vote is never forgotten.
     """
-    return not isinstance(record, StrayVote) and view_of(record) <= finalized_view
+    return not isinstance(record, StrayVote | Frozen) and view_of(record) <= finalized_view
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +121,6 @@ def replay(records: Iterable[LogRecord], finalized_view: int) -> Replay:
                 result.blocks.append(block)
                 if vote is not None:
                     result.leader_votes.append(vote)
-            case StrayVote():
-                pass  # The guard knows it.
+            case StrayVote() | Frozen():
+                pass  # The guard knows them.
     return result
