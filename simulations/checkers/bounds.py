@@ -45,6 +45,8 @@ class Bounds:
         if not host.is_idle or host.processor is not None or host.halted or host.is_paused:
             return
         assert host.core.consensus is not None
+        if host.core.consensus._state.halted is not None:
+            return
         for timer, at in host.core.consensus._state.timers.items():
             if host.timers.get(timer) != at:
                 self.watch.report(self, f"waits for {timer.kind}, which is not set", host)

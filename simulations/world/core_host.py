@@ -37,6 +37,10 @@ from simulations.world.host import Host
 from simulations.world.network import Network
 
 
+OVER_KEY = (HaltReason.KEY_IN_USE_ELSEWHERE, HaltReason.VOTE_LOG_STALE)
+"""Reasons that only concern the voting key: the consensus machine is silent, the node goes on."""
+
+
 class CoreHost(Host):
     """A node of one party. `name` is its place among the parties."""
 
@@ -199,6 +203,10 @@ class CoreHost(Host):
                 self.halt(reason)
 
     def halt(self, reason: HaltReason) -> None:
+        """Go on as a member if only our key is in doubt; otherwise do nothing any more."""
+        self.fate[f"halt-{reason}"] += 1
+        if reason in OVER_KEY:
+            return
         self.halted = reason
         self.core.consensus = None
 

@@ -244,11 +244,13 @@ def _backup(draw: Draw) -> Fault | None:
     names = [*draw.members, *draw.expendable]
     if not names:
         return None
+    kind = draw.chance.choice(("restore-backup", "restore-backup", "lose-disk"))
     return Fault(
-        kind=draw.chance.choice(("restore-backup", "lose-disk")),
+        kind=kind,
         at=draw.moment(),
-        duration=3_000,
+        duration=draw.chance.choice((3_000, 10_000)),
         nodes=(draw.chance.choice(names),),
+        action=draw.chance.choice(("", "votes")) if kind == "restore-backup" else "",
     )
 
 
