@@ -31,8 +31,8 @@ CHUNK = 8
 def scenario_of(seed: int) -> Scenario:
     """Return what a seed makes of a run: a small network, some events, and faults."""
     chance = Random(f"campaign {seed}")
-    duration = chance.choice((8_000, 15_000, 30_000))
-    events = chance.choice((0.3, 0.6, 1.2))
+    duration = chance.choice((4_000, 8_000, 8_000, 15_000))
+    events = chance.choice((0.5, 1.0, 2.0))
     authorities = chance.choice((1, 3, 4, 4, 4, 4, 5, 7))
     members = chance.choice((0, 1, 1, 2, 3)) or 1
     return Scenario(

@@ -36,7 +36,6 @@ from simulations.world.frame import Frame, Raw
 from simulations.world.host import Host
 from simulations.world.network import Network
 
-
 OVER_KEY = (HaltReason.KEY_IN_USE_ELSEWHERE, HaltReason.VOTE_LOG_STALE)
 """Reasons that only concern the voting key: the consensus machine is silent, the node goes on."""
 

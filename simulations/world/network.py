@@ -21,6 +21,9 @@ TAIL_MEAN = 2_000
 TAIL_MAX = 30_000
 """How late a straggler is, in milliseconds."""
 DUPLICATE_LATE_MAX = 2_000
+DUPLICATE_VERY_LATE_MAX = 60_000
+VERY_LATE_SHARE = 0.05
+"""Of the duplicates so many come long after, when their receiver may have been restarted."""
 PAYLOAD_OVERHEAD = 12
 """Bytes around the content of a gossiped message."""
 TRACE_PARTS_MAX = 1_024
@@ -123,8 +126,9 @@ class Network:
             delay += self._queue(sender.place, host.place, size, spec.bandwidth)
         self.schedule.after(delay, self._arrive, sender, host, message)
         if spec.duplication and chance.random() < spec.duplication:
-            late = delay + chance.randrange(DUPLICATE_LATE_MAX)
-            self.schedule.after(late, self._arrive, sender, host, message)
+            is_very_late = chance.random() < VERY_LATE_SHARE
+            most = DUPLICATE_VERY_LATE_MAX if is_very_late else DUPLICATE_LATE_MAX
+            self.schedule.after(delay + chance.randrange(most), self._arrive, sender, host, message)
 
     def _stream(self, sender: Any, host: Any, frame: Frame, spec: LinkSpec, size: int) -> None:
         """What is lost is sent again, and nothing comes twice; a cut is the end."""
