@@ -40,6 +40,7 @@ from protocol.effects import (
     Blame,
     BlocksStored,
     Effect,
+    EpochStarted,
     Input,
     MessageReceived,
     RefuseEvents,
@@ -84,6 +85,7 @@ PromptEffect = (
     SendMessage
     | ScheduleTimer
     | CancelTimer
+    | EpochStarted
     | SendRange
     | ServingEffect
     | RefuseEvents
@@ -109,7 +111,7 @@ class Driver:
         """`origin` reads from the disk what a new core starts from. It blocks."""
         self.core = core
         self.receipts = Receipts()
-        self.clocks = Clocks(faulty_max=faulty_max(len(core.genesis.authorities)))
+        self.clocks = Clocks(faulty_max=faulty_max(len(core.authorities)))
         self.halted: Silence | None = None
         """Why the node does not vote any more, if that is so."""
         self.stuck: Silence | None = None
@@ -117,6 +119,8 @@ class Driver:
         self._store = store
         self._vote_log = vote_log
         self._vote_log_limit = VOTE_LOG_SIZE_MAX
+        self.on_epoch: Callable[[EpochStarted], None] = lambda _: None
+        """Called when the authorities have changed, and all before is stored."""
         self._send_frame = send_frame
         self._blame = blame
         self._origin = origin
@@ -155,7 +159,7 @@ class Driver:
     def _read_clock(self, sender: MemberId, proposal: Proposal) -> None:
         """Compare clocks, if the proposal comes from the leader itself and so is new."""
         header = proposal.block.header
-        authorities = self.core.genesis.authorities
+        authorities = self.core.authorities
         if header.proposer < len(authorities) and authorities[header.proposer].member == sender:
             self.clocks.read(sender, header.timestamp - now().wall)
 
@@ -201,6 +205,8 @@ class Driver:
                 self._timers.schedule(timer, at)
             case CancelTimer(timer):
                 self._timers.cancel(timer)
+            case EpochStarted():
+                self._start_epoch(effect)
             case SendRange():
                 self._start_range(effect)
             case RefuseEvents():
@@ -212,6 +218,18 @@ class Driver:
             case _:
                 assert self._nursery is not None
                 self._snapshots.serve(effect, self._nursery)
+
+    def _start_epoch(self, effect: EpochStarted) -> None:
+        entry = effect.entry
+        log.info(
+            "epoch-started",
+            epoch=entry.epoch,
+            height=entry.base_height,
+            authorities=len(entry.authorities),
+            votes=effect.key is not None,
+        )
+        self.clocks = Clocks(faulty_max=faulty_max(len(entry.authorities)))
+        self.on_epoch(effect)
 
     def _refuse(self, effect: RefuseEvents) -> None:
         for event, error in effect.refusals:
@@ -248,7 +266,7 @@ class Driver:
         if self.halted is None:
             log.error("voting-stopped", reason=silence.cause, next_step=silence.next_step)
         self.halted = silence
-        self.core.consensus = None
+        self.core.stop_voting()
 
     async def _store_blocks(self, effect: StoreBlocks) -> Sequence[Input]:
         finalization = effect.finalization
@@ -258,10 +276,11 @@ class Driver:
             effect.certificate,
             finalization.changes,
             finalization.digest.encode(),
+            effect.tail,
         )
         self.receipts.stored(finalization.blocks, finalization.event_heights.items())
         self._report(effect)
-        await self._prune_vote_log(effect.certificate.view)
+        await self._prune_vote_log(effect.certificate)
         return (BlocksStored(finalization.blocks[-1].header.height),)
 
     def _report(self, effect: StoreBlocks) -> None:
@@ -271,13 +290,14 @@ class Driver:
             log.info("block-final", height=header.height, events=header.event_count, hash=name)
         self.clocks.read_final(header.timestamp - now().wall)
 
-    async def _prune_vote_log(self, finalized_view: int) -> None:
+    async def _prune_vote_log(self, certificate: Certificate) -> None:
         """Forget votes of views that are settled, once the log has grown (W7)."""
+        epoch, view = certificate.epoch, certificate.view
         if self._vote_log is None or self._vote_log.size < self._vote_log_limit:
             return
         try:
             await trio.to_thread.run_sync(
-                self._vote_log.prune, lambda record: not is_settled(record, finalized_view)
+                self._vote_log.prune, lambda record: not is_settled(record, epoch, view)
             )
         except VoteLogFailed as error:
             self._stop_voting(after_error(error))
@@ -292,7 +312,7 @@ class Driver:
         self._timers = Timers()
         self.core, inputs = renew(self.core, origin)
         if self.halted is not None:
-            self.core.consensus = None
+            self.core.stop_voting()
         final = settled(self.core, self.receipts.events())
         self.receipts.jumped([(event, height) for event in final])
         return inputs

@@ -33,7 +33,7 @@ from daemon.storage.home import Home
 from daemon.storage.staging import staged_buckets, sweep
 from daemon.storage.store import ChainStore
 from daemon.storage.tables import peer_records
-from daemon.storage.vote_log import VoteLog, VoteLogCorrupt, VoteLogFailed
+from daemon.storage.vote_log import BALLAST_SIZE, VoteLog, VoteLogCorrupt, VoteLogFailed
 from daemon.storage.voting_memory import VoteLogMissing, open_vote_log
 from daemon.transport import Stream, Transport, TransportLimits, Unreachable
 from daemon.vault.vault import Vault
@@ -42,6 +42,7 @@ from protocol.consensus import LogRecord
 from protocol.core import Core
 from protocol.digest import StateDigest
 from protocol.effects import EventsSubmitted, PeerConnected, PeerDisconnected, PeerRecordIssued
+from protocol.electorates import authorities_at
 from protocol.errors import ProtocolError
 from protocol.events import ConsentId, SignedEvent, event_id
 from protocol.genesis import Genesis, Member, network_id
@@ -152,7 +153,8 @@ class Node:
 
     @property
     def is_authority(self) -> bool:
-        return any(authority.member == self.me for authority in self.genesis.authorities)
+        """Whether this member votes on the next block, or would if nothing hindered it."""
+        return any(authority.member == self.me for authority in self.core.authorities)
 
     @property
     def state(self) -> StateView:
@@ -235,7 +237,7 @@ class Node:
         """Return whom we want as neighbours, and where they are."""
         chosen = choose_neighbours(
             self.me,
-            authorities=(authority.member for authority in self.genesis.authorities),
+            authorities=(authority.member for authority in self.core.authorities),
             members=(member.id for member in self.members.all()),
         )
         return {member: self.addresses(member) for member in chosen}
@@ -301,7 +303,7 @@ class Node:
         return Origin(
             genesis=self.genesis,
             key=self.keys.signing,
-            voting_key=None if disk.vote_log is None else self.keys.voting,
+            voting_keys=() if disk.vote_log is None else (self.keys.voting,),
             head=store.head,
             certificate=store.certificate(store.height),
             state=store,
@@ -327,7 +329,7 @@ def open_disk(home: Home, genesis: Genesis, keys: NodeKeys) -> Iterator[Disk]:
             digest = StateDigest().updated({}, changes)
             store.begin(genesis_block(genesis, digest.root), changes, digest.encode())
         sweep(store)
-        vote_log, silence = _open_vote_log(stack, home, store, genesis, keys)
+        vote_log, silence = _open_vote_log(stack, home, store, keys)
         yield Disk(
             home=home,
             store=store,
@@ -338,14 +340,16 @@ def open_disk(home: Home, genesis: Genesis, keys: NodeKeys) -> Iterator[Disk]:
 
 
 def _open_vote_log(
-    stack: ExitStack, home: Home, store: ChainStore, genesis: Genesis, keys: NodeKeys
+    stack: ExitStack, home: Home, store: ChainStore, keys: NodeKeys
 ) -> tuple[VoteLog[LogRecord] | None, Silence | None]:
-    """Return the vote log of an authority, or why it has none and only observes."""
+    """Return the vote log, or why there is none and the node only observes."""
     me = SigningKey(keys.signing_seed).public
-    if not any(authority.member == me for authority in genesis.authorities):
-        return None, None
+    voters = authorities_at(store, store.height + 1)
+    is_authority = any(authority.member == me for authority in voters)
+    ballast = BALLAST_SIZE if is_authority else 0
+    opened = open_vote_log(store, home.votes, ballast, is_authority=is_authority)
     try:
-        return stack.enter_context(open_vote_log(store, home.votes)), None
+        return stack.enter_context(opened), None
     except (VoteLogCorrupt, VoteLogFailed, VoteLogMissing) as error:
         log.error(
             "vote-log-unusable", code=error.code, reason=str(error), next_step=error.next_step

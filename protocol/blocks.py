@@ -16,11 +16,18 @@ EVENTS_PER_BLOCK_MAX = 2_000
 BLOCK_SIZE_MAX = 1024 * 1024
 """The largest encoded block in bytes."""
 
+TAIL_MAX = 256
+"""How many tail blocks may stand on the last block of an epoch."""
+
 BlockHash = Digest
 
 
 class Header(Message, frozen=True):
-    """All that is signed about a block. `next_authorities` is zero unless a change is pending."""
+    """All that is signed about a block.
+
+    `authorities` are those of its epoch. `next_authorities` is zero unless, after this block, those
+    of the next epoch are known. `parent_view` is zero in the first block of an epoch.
+    """
 
     version: Annotated[int, msgspec.Meta(ge=0, le=255)]
     network: NetworkId
@@ -32,6 +39,7 @@ class Header(Message, frozen=True):
     timestamp: Timestamp
     proposer: Signer
     is_tail: bool
+    """It stands on the last block of its epoch or on a tail, and is no part of the chain."""
     event_count: Annotated[int, msgspec.Meta(ge=0, le=EVENTS_PER_BLOCK_MAX)]
     events_root: Digest
     state_digest: Digest
@@ -46,10 +54,14 @@ class Block(Message, frozen=True):
 
 
 class FinalizedBlocks(Message, frozen=True, tag="finalized-blocks"):
-    """Consecutive blocks, the last of which the certificate finalizes, and so all of them."""
+    """Consecutive blocks, the last of which the certificate finalizes, and so all of them.
+
+    With a tail, the last block is that of an epoch, and the certificate is for the end of the tail.
+    """
 
     blocks: Annotated[tuple[Block, ...], msgspec.Meta(min_length=1, max_length=1_024)]
     certificate: Certificate
+    tail: Annotated[tuple[Block, ...], msgspec.Meta(max_length=TAIL_MAX)] = ()
 
 
 def block_hash(header: Header) -> BlockHash:

@@ -5,12 +5,13 @@ with what it changed. So a leader builds on a block that is not final yet, and a
 state after a proposal before it votes. Finalizing keeps one branch and drops the others.
 
 What `validate` decides is a function of the block, its parent's state and the genesis: no clock,
-no configuration, no order of arrival (see docs/protocol.md, "Valid blocks").
+no configuration, no order of arrival (see docs/protocol.md, "Valid blocks"). Tail blocks are
+executed like others, change nothing, and never become final themselves.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from protocol.blocks import (
     BLOCK_SIZE_MAX,
@@ -23,17 +24,18 @@ from protocol.blocks import (
     validate_block_form,
 )
 from protocol.codec import MESSAGE_SIZE_MAX, encode
-from protocol.consensus import may_be_empty
 from protocol.context import Context
 from protocol.digest import StateDigest
+from protocol.electorates import epoch_entry, newest_epoch
 from protocol.errors import InvalidBlock, InvalidEvent
-from protocol.events import EventId
+from protocol.events import EventId, SignedEvent
+from protocol.executed import Executed, Result, with_result
 from protocol.genesis import PROTOCOL_VERSION, Genesis, authorities_hash, network_id
+from protocol.headers import Epochs, validate_content, validate_place
 from protocol.identity import Verifier
 from protocol.ledger import Execution, execute, select_events
 from protocol.mempool import Mempool
-from protocol.state import Changes, Overlay, StateView
-from protocol.votes import NO_BLOCK
+from protocol.state import EPOCH_KEY, Changes, EpochEntry, Overlay, StateView
 
 BODIES_MAX = 512
 """How many blocks that are not final are kept; the oldest goes first."""
@@ -59,18 +61,6 @@ However many of those there are, the answer to who lacks all these blocks is one
 
 HEADER_RESERVE = 1_024
 """Bytes of `BLOCK_SIZE_MAX` that a leader leaves for the header."""
-
-
-@dataclass(frozen=True, slots=True)
-class Executed:
-    """A block with the state after it."""
-
-    block: Block
-    hash: BlockHash
-    event_ids: dict[EventId, None]
-    """In the order of the block: effects that name them must be the same in every process."""
-    state: Overlay
-    digest: StateDigest
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +92,17 @@ class Chain:
         self.mempool = mempool
         self._genesis = genesis
         self._network = network_id(genesis)
-        self._authorities = authorities_hash(0, genesis.authorities)
         self._verifier = verifier
         self._stored = state
         self._finalizations: deque[Finalization] = deque()
         self._bodies: dict[BlockHash, Block] = {}
+        own = epoch_entry(state, head.header.epoch)
+        assert own is not None, "the state knows the epoch of its block"
         self._executed: dict[BlockHash, Executed] = {
-            self.head_hash: Executed(head, self.head_hash, {}, Overlay(state), digest)
+            self.head_hash: with_result(
+                head,
+                Result(Overlay(state), digest, Epochs(own=own, newest=newest_epoch(state)), {}),
+            )
         }
 
     @property
@@ -119,6 +113,11 @@ class Chain:
     def state(self) -> StateView:
         """The state after the finalized head."""
         return self._executed[self.head_hash].state
+
+    @property
+    def epoch(self) -> EpochEntry:
+        """The epoch of the next block: who votes on it."""
+        return self._executed[self.head_hash].next_epoch
 
     def context(self, *, height: int, timestamp: int) -> Context:
         return Context(
@@ -139,11 +138,23 @@ class Chain:
             del self._bodies[next(iter(self._bodies))]
 
     def is_wanted(self, parent: BlockHash) -> bool:
-        """Say whether pending events wait that are not in `parent` or its ancestors already."""
+        """Say whether pending events wait that a block on `parent` may have.
+
+        Those are not in `parent` or its ancestors already.
+        """
+        if not len(self.mempool):
+            return False
+        above = self._executed.get(parent)
+        if above is not None and above.has_ended(self.epoch.epoch):
+            return False
         included = [executed.event_ids for executed in self._branch(parent)]
         return any(
             all(identifier not in ids for ids in included) for identifier in self.mempool.ids()
         )
+
+    def end_height(self, parent: BlockHash, epoch: int) -> int | None:
+        """Return at which height `epoch` ends, as far as the valid block `parent` knows."""
+        return self._execute_known(parent).epochs.end_height(epoch)
 
     def build(  # noqa: PLR0913
         self,
@@ -161,23 +172,13 @@ class Chain:
         The bodies of `parent` and of its ancestors are here.
         """
         above = self._execute_known(parent)
+        is_tail = above.has_ended(epoch)
         context = self.context(height=above.block.header.height + 1, timestamp=timestamp)
-        included = self._included(parent)
-        events = select_events(
-            above.state,
-            [
-                signed
-                for identifier, signed in self.mempool.candidates()
-                if identifier not in included
-            ],
-            context,
-            self._verifier,
-            count_max=_count_max(above.block.header, view),
-            size_max=self._room(parent),
-        )
+        events = [] if is_tail else self._select(above, context, nullified=view - parent_view - 1)
         if not events and not may_be_empty:
             return None
-        execution = execute(above.state, above.digest, events, context, self._verifier)
+        result = self._run(events, above, context, epoch=epoch, is_tail=is_tail)
+        own = result.epochs.own
         header = Header(
             version=PROTOCOL_VERSION,
             network=self._network,
@@ -188,15 +189,15 @@ class Chain:
             parent_view=parent_view,
             timestamp=timestamp,
             proposer=proposer,
-            is_tail=False,
+            is_tail=is_tail,
             event_count=len(events),
             events_root=compute_events_root(tuple(events)),
-            state_digest=execution.digest.root,
-            authorities=self._authorities,
-            next_authorities=NO_BLOCK,
+            state_digest=result.digest.root,
+            authorities=authorities_hash(own.epoch, own.authorities),
+            next_authorities=result.epochs.next_authorities(epoch),
         )
         block = Block(header=header, events=tuple(events))
-        self._add(block, above, execution)
+        self._add(block, result)
         self._forget_oldest()
         return block
 
@@ -218,10 +219,11 @@ class Chain:
         heights: dict[EventId, int] = {}
         for block in finalized:
             assert block.header.parent == self.head_hash, "finalized blocks are consecutive"
-            executed = self._executed[block_hash(block.header)]
-            changes.update(executed.state.changes)
-            heights |= dict.fromkeys(executed.event_ids, block.header.height)
-            self.head, self.head_hash = block, executed.hash
+            assert not block.header.is_tail, "a tail is no part of the chain"
+            above = self._executed[block_hash(block.header)]
+            changes.update(above.state.changes)
+            heights |= dict.fromkeys(above.event_ids, block.header.height)
+            self.head, self.head_hash = block, above.hash
         self._drop_other_branches()
         self.mempool.remove(heights)
         digest = self._executed[self.head_hash].digest
@@ -237,9 +239,7 @@ class Chain:
             return
         assert height == self.height, "nothing is stored before it is final"
         head = self._executed[self.head_hash]
-        self._executed[self.head_hash] = Executed(
-            head.block, head.hash, head.event_ids, Overlay(self._stored), head.digest
-        )
+        self._executed[self.head_hash] = replace(head, state=Overlay(self._stored))
         for executed in self._executed.values():
             if executed.state.parent is head.state:
                 executed.state.parent = self._executed[self.head_hash].state
@@ -260,49 +260,65 @@ class Chain:
 
     def _execute(self, block: Block, above: Executed) -> Executed:
         header = block.header
-        self._validate_header(header, above)
+        if header.network != self._network:
+            raise InvalidBlock("the block belongs to another network")
+        validate_place(header, above.block.header, above.epochs)
         validate_block_form(block)
         context = self.context(height=header.height, timestamp=header.timestamp)
         try:
-            execution = execute(above.state, above.digest, block.events, context, self._verifier)
+            result = self._run(
+                block.events, above, context, epoch=header.epoch, is_tail=header.is_tail
+            )
         except InvalidEvent as error:
             raise InvalidBlock(
                 f"an event of block {header.height} is not valid: {error}"
             ) from error
-        if execution.digest.root != header.state_digest:
+        validate_content(block, above.block.header, result.epochs)
+        if result.digest.root != header.state_digest:
             raise InvalidBlock(f"block {header.height} names another state than it leads to")
-        return self._add(block, above, execution)
+        return self._add(block, result)
 
-    def _validate_header(self, header: Header, above: Executed) -> None:
-        parent = above.block.header
-        if header.network != self._network:
-            raise InvalidBlock("the block belongs to another network")
-        if header.height != parent.height + 1:
-            raise InvalidBlock(f"height {header.height} does not follow {parent.height}")
-        if header.timestamp <= parent.timestamp:
-            raise InvalidBlock("the block is not later than its parent")
-        if header.parent_view != parent.view or header.view <= parent.view:
-            raise InvalidBlock("the views of block and parent do not fit")
-        if (header.authorities, header.next_authorities) != (self._authorities, NO_BLOCK):
-            raise InvalidBlock("the block names other authorities")
-        if header.is_tail:
-            raise InvalidBlock("there is no epoch to end")
-        if header.event_count == 0 and not may_be_empty(parent, header.view):
-            raise InvalidBlock("two empty blocks stand in adjacent views")
-
-    def _add(self, block: Block, above: Executed, execution: Execution) -> Executed:
+    def _run(
+        self,
+        events: Sequence[SignedEvent],
+        above: Executed,
+        context: Context,
+        *,
+        epoch: int,
+        is_tail: bool,
+    ) -> Result:
+        """Return what events of a block of `epoch` do after the block `above`."""
+        execution = Execution({}, above.digest, ())
+        if not is_tail:
+            execution = execute(above.state, above.digest, events, context, self._verifier)
         state = Overlay(above.state)
         state.apply(execution.changes)
-        executed = Executed(
-            block=block,
-            hash=block_hash(block.header),
-            event_ids=dict.fromkeys(execution.event_ids),
-            state=state,
-            digest=execution.digest,
+        own = above.epochs.own if epoch == above.epochs.own.epoch else above.next_epoch
+        is_new = EPOCH_KEY in execution.changes
+        epochs = Epochs(own=own, newest=newest_epoch(state) if is_new else above.epochs.newest)
+        return Result(state, execution.digest, epochs, dict.fromkeys(execution.event_ids))
+
+    def _add(self, block: Block, result: Result) -> Executed:
+        added = with_result(block, result)
+        self._bodies.pop(added.hash, None)
+        self._executed[added.hash] = added
+        return added
+
+    def _select(self, above: Executed, context: Context, *, nullified: int) -> list[SignedEvent]:
+        """Return the events for a block on `above`, after which so many views were nullified."""
+        included = self._included(above.hash)
+        return select_events(
+            above.state,
+            [
+                signed
+                for identifier, signed in self.mempool.candidates()
+                if identifier not in included
+            ],
+            context,
+            self._verifier,
+            count_max=_count_max(above.block.header, nullified),
+            size_max=self._room(above.hash),
         )
-        self._bodies.pop(executed.hash, None)
-        self._executed[executed.hash] = executed
-        return executed
 
     def _included(self, hash: BlockHash) -> set[EventId]:  # noqa: A002
         """Return the ids of all events in the block and its ancestors above the head."""
@@ -339,7 +355,7 @@ class Chain:
             del self._bodies[hash_]
 
 
-def _count_max(parent: Header, view: int) -> int:
+def _count_max(parent: Header, nullified: int) -> int:
     """Return how many events a leader should offer: a block must be made and checked in time.
 
     Half as many again as were notarized last, and half of that for each view that was nullified
@@ -348,5 +364,4 @@ def _count_max(parent: Header, view: int) -> int:
     timers had grown to the size of the backlog, and began anew after each block.)
     """
     offered = max(EVENTS_PER_BLOCK_MIN, parent.event_count * 3 // 2)
-    nullified = view - parent.view - 1
     return min(EVENTS_PER_BLOCK_MAX, max(EVENTS_PER_BLOCK_MIN, offered >> min(nullified, 16)))

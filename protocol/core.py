@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator
 from typing import assert_never
 
 from protocol import consensus as simplex
-from protocol.blocks import FinalizedBlocks
+from protocol.blocks import Block, FinalizedBlocks
 from protocol.catching_up import CatchingUp
 from protocol.chain import Chain
 from protocol.codec import decode
 from protocol.consensus import (
     CancelTimer,
+    Consensus,
     Halt,
     HaltReason,
     Instant,
@@ -25,6 +26,7 @@ from protocol.consensus import (
     Persisted,
     Started,
 )
+from protocol.council import Council
 from protocol.directory import Directory
 from protocol.effects import (
     Blame,
@@ -44,18 +46,12 @@ from protocol.effects import (
     StoreBlocks,
     Timer,
     TimerFired,
+    VotingKeyAdded,
 )
-from protocol.errors import InvalidBlock, LimitExceeded, ProtocolError
-from protocol.events import (
-    EVENT_LIFETIME_MAX,
-    ConsentId,
-    Equivocation,
-    Event,
-    SignedEvent,
-    sign_event,
-)
+from protocol.errors import InvalidBlock, ProtocolError
+from protocol.events import ConsentId, SignedEvent
 from protocol.follower import Follower, Place, gossiped
-from protocol.genesis import network_id
+from protocol.genesis import Authority, network_id
 from protocol.gossip import GossipTimer, Outcome
 from protocol.identity import MemberId
 from protocol.intake import Intake
@@ -74,17 +70,13 @@ from protocol.messages import (
     Prune,
     Status,
 )
-from protocol.origin import Origin, make_consensus
+from protocol.origin import Origin
 from protocol.relay import Relay
 from protocol.snapshot import SnapshotTimer
-from protocol.state import StateView, is_member
+from protocol.state import EpochEntry, StateView, is_member
 from protocol.submissions import Submissions, SubmissionTimer
 from protocol.sync import Question, Sync, SyncTimer
 from protocol.votes import Certificate, Vote
-
-HEARTBEAT_MIN = 1_000
-HEARTBEAT_MAX = 30_000
-"""Bounds of the time between two `Status` messages, in milliseconds."""
 
 
 class Core:
@@ -94,7 +86,6 @@ class Core:
         self.genesis = origin.genesis
         self.network = network_id(origin.genesis)
         self.me = origin.key.public
-        self.certificate = origin.certificate
         self.verifier = origin.verifier
         self.mempool = Mempool(self.network)
         self.chain = Chain(
@@ -107,11 +98,9 @@ class Core:
         )
         self.directory = Directory(self.network, self.verifier)
         self.directory.load(origin.peer_records)
-        self._authorities = tuple(authority.member for authority in origin.genesis.authorities)
-        self.sync = Sync(self.chain.height, self._authorities, origin.snapshot_lag)
+        self._council = Council(origin, self.network, self.chain)
+        self.sync = Sync(self.chain.height, self._council.members, origin.snapshot_lag)
         self.catching_up = CatchingUp(origin, self.chain, self.sync)
-        self.consensus = make_consensus(origin, self.network, self.chain)
-        self._key = origin.key
         self._relay = Relay()
         self._follower = Follower(chain=self.chain, genesis=origin.genesis, verifier=self.verifier)
         self._intake = Intake(
@@ -129,6 +118,25 @@ class Core:
         """The state after the finalized head."""
         return self.chain.state
 
+    @property
+    def epoch(self) -> EpochEntry:
+        """The epoch of the next block."""
+        return self._council.epoch
+
+    @property
+    def authorities(self) -> tuple[Authority, ...]:
+        """Who votes on the next block."""
+        return self._council.epoch.authorities
+
+    @property
+    def consensus(self) -> Consensus | None:
+        """Our part in consensus, if we are an authority that votes."""
+        return self._council.consensus
+
+    def stop_voting(self) -> None:
+        """Never vote again in this run."""
+        self._council.stop()
+
     def is_withdrawn(self, consent: ConsentId) -> bool:
         """Say whether a good withdrawal was seen that is not final yet; it counts at once."""
         return self.mempool.is_withdrawn(consent)
@@ -142,7 +150,7 @@ class Core:
         match input:
             case Started():
                 yield from self._agree(input)
-                yield self._schedule(HeartbeatTimer(), self._heartbeat)
+                yield self._schedule(HeartbeatTimer(), self._council.heartbeat)
             case PeerConnected(peer):
                 yield from self._connected(peer)
             case PeerDisconnected(peer):
@@ -162,6 +170,8 @@ class Core:
             case PeerRecordIssued(record):
                 self.directory.take_in(record, self._now.wall)
                 yield from self._relay.publish(record, (), self._now.monotonic)
+            case VotingKeyAdded(key):
+                self._council.add_key(key)
             case _:
                 assert_never(input)
 
@@ -193,10 +203,10 @@ class Core:
                 yield from self._consensus_said(sender, message)
 
     def _consensus_said(self, sender: MemberId, message: ConsensusMessage) -> Iterator[Effect]:
-        if sender in self._authorities:
+        if self._council.is_for_us(sender, message):
             yield from self._agree(simplex.MessageReceived(sender, message))
-        elif not isinstance(message, Status):
-            raise LimitExceeded("only authorities take part in consensus")
+        elif self._council.may_help(sender, message, self._now.monotonic):
+            yield SendMessage((sender,), self._status())
 
     def _pushed(self, sender: MemberId, bundle: Bundle) -> Iterator[Effect]:
         """Not along the tree, so judged even if it is known: what it lacked may be here now."""
@@ -238,15 +248,13 @@ class Core:
 
     def _submit(self, events: Iterable[SignedEvent]) -> Iterator[Effect]:
         waiting = len(self.mempool)
-        yield from self._intake.submit(events, self._linked_authorities(), self._now)
+        yield from self._intake.submit(events, self._council.linked(self._peers), self._now)
         if len(self.mempool) > waiting:
             yield from self._agree(simplex.EventsAdmitted())
 
     def _report(self, first: Vote, second: Vote) -> Iterator[Effect]:
         """Put the proof that an authority cheated on the chain."""
-        body = Equivocation(reporter=self.me, first=first, second=second)
-        event = Event(valid_until=self._now.wall + EVENT_LIFETIME_MAX // 2, body=body)
-        yield from self._submit((sign_event(event, self.network, self._key),))
+        yield from self._submit((self._council.accusation(first, second, self._now.wall),))
 
     # ── consensus ──
 
@@ -264,13 +272,14 @@ class Core:
                     yield SendMessage((to,), self.catching_up.complete(message), is_urgent=True)
                 case simplex.Broadcast(message):
                     message = self.catching_up.complete(message)
-                    yield SendMessage(self._other_authorities(), message, is_urgent=True)
+                    yield SendMessage(self._council.others(), message, is_urgent=True)
                 case simplex.SetTimer(timer, at):
                     yield ScheduleTimer(timer, at)
-                case simplex.FinalizeBlocks(_, certificate):
-                    yield from self._commit(certificate)
+                case simplex.FinalizeBlocks(_, certificate, tail):
+                    yield from self._commit(certificate, tail)
                 case simplex.PushEvents():
-                    yield from self._intake.push_pending(self._linked_authorities(), self._now)
+                    linked = self._council.linked(self._peers)
+                    yield from self._intake.push_pending(linked, self._now)
                 case simplex.ReportEquivocation(first, second):
                     cheats.append((first, second))
                 case Persist() | CancelTimer() | Halt():
@@ -280,16 +289,20 @@ class Core:
         for first, second in cheats:
             yield from self._report(first, second)
 
-    def _commit(self, certificate: Certificate) -> Iterator[Effect]:
+    def _commit(self, certificate: Certificate, tail: tuple[Block, ...]) -> Iterator[Effect]:
         """The chain has a new head: store it, tell the others, and see what it settles."""
         finalization = self.chain.take_finalization()
-        self.certificate = certificate
-        yield StoreBlocks(finalization, certificate)
+        self._council.certificate = certificate
+        yield StoreBlocks(finalization, certificate, tail)
         yield from self._intake.settle(finalization, self._now)
-        finalized = gossiped(finalization.blocks, certificate)
+        finalized = gossiped(finalization.blocks, certificate, tail)
         if not self._relay.is_known(finalized):
             yield from self._relay.publish(finalized, (), self._now.monotonic)
         yield from self._ask(self.sync.advanced(self.chain.height))
+        if self.chain.epoch.epoch > self.epoch.epoch:
+            yield from self._council.move_on()
+            self.sync.authorities = self._council.members
+            yield from self._agree(Started())
 
     # ── blocks that others finalized ──
 
@@ -299,6 +312,9 @@ class Core:
         match self._follower.judge(finalized):
             case Place.KNOWN:
                 return Outcome.IGNORE, ()
+            case Place.UNPROVEN:
+                height = finalized.blocks[-1].header.height
+                return Outcome.FORGET, self._ask(self.sync.heard(sender, height))
             case Place.AHEAD:
                 height = finalized.blocks[-1].header.height
                 return Outcome.FORGET, self._ask(self.sync.proved(sender, height))
@@ -319,7 +335,7 @@ class Core:
                 yield from self._follow(finalized)
             case Place.BESIDE:
                 yield Halt(HaltReason.CONFLICTING_CHAIN)
-            case Place.KNOWN | Place.AHEAD:
+            case Place.KNOWN | Place.AHEAD | Place.UNPROVEN:
                 yield from self._ask(self.sync.failed(sender))
 
     def _follow(self, finalized: FinalizedBlocks) -> Iterator[Effect]:
@@ -330,8 +346,10 @@ class Core:
         except InvalidBlock:
             yield Halt(HaltReason.STATE_DIVERGED)
             return
-        yield from self._commit(finalized.certificate)
-        yield from self._agree(simplex.BlocksSynced(blocks, finalized.certificate))
+        epoch = self.epoch.epoch
+        yield from self._commit(finalized.certificate, finalized.tail)
+        if self.epoch.epoch == epoch:
+            yield from self._agree(simplex.BlocksSynced(blocks, finalized.certificate))
 
     def _ask(self, question: Question | None) -> Iterator[Effect]:
         yield from self.catching_up.ask(question, self._now.monotonic)
@@ -341,7 +359,7 @@ class Core:
     def _connected(self, peer: MemberId) -> Iterator[Effect]:
         self._peers[peer] = None
         yield from self._relay.connected(peer, self._now.monotonic)
-        if self._shares_consensus(peer):
+        if self._council.shares_consensus(peer):
             self._intake.hurry()
             yield from self._agree(simplex.PeerConnected(peer))
         else:
@@ -351,22 +369,22 @@ class Core:
         self._peers.pop(peer, None)
         yield from self._relay.disconnected(peer, self._now.monotonic)
         yield from self.catching_up.left(peer, self._now.monotonic)
-        if self._shares_consensus(peer):
+        if self._council.shares_consensus(peer):
             yield from self._agree(simplex.PeerDisconnected(peer))
 
     def _fired(self, timer: Timer) -> Iterator[Effect]:
         match timer:
             case HeartbeatTimer():
-                yield self._schedule(timer, self._heartbeat)
+                yield self._schedule(timer, self._council.heartbeat)
                 yield from self._intake.expire(self._now)
                 yield from self.catching_up.tidy(self._now.monotonic)
-                others = tuple(peer for peer in self._peers if not self._shares_consensus(peer))
-                if others:
+                shares = self._council.shares_consensus
+                if others := tuple(peer for peer in self._peers if not shares(peer)):
                     yield SendMessage(others, self._status())
             case SubmissionTimer("collect"):
                 yield from self._submit(())
             case SubmissionTimer():
-                yield from self._intake.push_again(self._linked_authorities(), self._now)
+                yield from self._intake.push_again(self._council.linked(self._peers), self._now)
             case SyncTimer() | SnapshotTimer():
                 yield from self.catching_up.expired(timer, self._now.monotonic)
             case GossipTimer():
@@ -377,24 +395,5 @@ class Core:
     def _schedule(self, timer: Timer, delay: int) -> ScheduleTimer:
         return ScheduleTimer(timer, self._now.monotonic + delay)
 
-    @property
-    def _heartbeat(self) -> int:
-        return min(max(30 * self.genesis.delay_bound, HEARTBEAT_MIN), HEARTBEAT_MAX)
-
     def _status(self) -> Status:
-        return Status(
-            epoch=0,
-            view=self.chain.head.header.view,
-            height=self.chain.height,
-            certificate=self.certificate,
-            lowest_height=self.catching_up.lowest_height,
-        )
-
-    def _shares_consensus(self, peer: MemberId) -> bool:
-        return self.consensus is not None and peer in self._authorities
-
-    def _other_authorities(self) -> tuple[MemberId, ...]:
-        return tuple(member for member in self._authorities if member != self.me)
-
-    def _linked_authorities(self) -> tuple[MemberId, ...]:
-        return tuple(member for member in self._authorities if member in self._peers)
+        return self._council.status(self.catching_up.lowest_height)

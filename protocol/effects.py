@@ -7,6 +7,7 @@ takes, on either side.
 
 from dataclasses import dataclass, field
 
+from protocol.blocks import Block
 from protocol.chain import Finalization
 from protocol.consensus import (
     CancelTimer,
@@ -19,7 +20,7 @@ from protocol.consensus import (
 from protocol.errors import ProtocolError
 from protocol.events import SignedEvent
 from protocol.gossip import GossipTimer
-from protocol.identity import MemberId
+from protocol.identity import MemberId, PublicKey, SigningKey
 from protocol.mempool import Refusal
 from protocol.messages import PeerMessage, PeerRecord
 from protocol.snapshot import (
@@ -31,6 +32,7 @@ from protocol.snapshot import (
     StageEpochs,
 )
 from protocol.snapshot_source import HoldState, ReleaseState, SendEpochs, SendSnapshot
+from protocol.state import EpochEntry
 from protocol.submissions import SubmissionTimer
 from protocol.sync import SyncTimer
 from protocol.votes import Certificate
@@ -97,6 +99,13 @@ class PeerRecordIssued:
     record: PeerRecord
 
 
+@dataclass(frozen=True, slots=True)
+class VotingKeyAdded:
+    """We hold one more voting key, durably; the epoch that names it for us may begin."""
+
+    key: SigningKey = field(repr=False)
+
+
 Input = (
     Started
     | PeerConnected
@@ -108,6 +117,7 @@ Input = (
     | BlocksStored
     | BlocksPruned
     | PeerRecordIssued
+    | VotingKeyAdded
 )
 
 
@@ -134,6 +144,20 @@ class StoreBlocks:
 
     finalization: Finalization = field(repr=False)
     certificate: Certificate = field(repr=False)
+    tail: tuple[Block, ...] = field(default=(), repr=False)
+    """Leads from the last block to the one that the certificate finalizes, if that is another."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochStarted:
+    """The authorities have changed; all blocks before are stored.
+
+    `key` is the one of our voting keys that is in use from now on, if any is. Older ones must be
+    erased: with them, others could make a second history.
+    """
+
+    entry: EpochEntry
+    key: PublicKey | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +201,7 @@ Effect = (
     | ScheduleTimer
     | CancelTimer
     | StoreBlocks
+    | EpochStarted
     | SendRange
     | SnapshotEffect
     | RefuseEvents

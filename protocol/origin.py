@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from protocol.blocks import Block
-from protocol.chain import Chain
-from protocol.consensus import Consensus, LogRecord
+from protocol.consensus import LogRecord
 from protocol.digest import StateDigest
 from protocol.genesis import Genesis
-from protocol.identity import NetworkId, SigningKey, Verifier
+from protocol.identity import SigningKey, Verifier
 from protocol.messages import PeerRecord
 from protocol.state import StateView
 from protocol.sync import SNAPSHOT_LAG
@@ -21,8 +20,8 @@ class Origin:
 
     genesis: Genesis
     key: SigningKey
-    voting_key: SigningKey | None
-    """`None` for a member that is no authority, or must not vote."""
+    voting_keys: tuple[SigningKey, ...] = ()
+    """All that we hold, the oldest first; none if we must not vote."""
     head: Block
     certificate: Certificate | None
     """The finalization of the head; `None` at the genesis."""
@@ -39,23 +38,3 @@ class Origin:
     sequence: int
     """Of bundles: greater than any before, such as a clock gives."""
     verifier: Verifier = field(default_factory=Verifier)
-
-
-def make_consensus(origin: Origin, network: NetworkId, chain: Chain) -> Consensus | None:
-    """Return the consensus machine of an authority that may vote, else `None`."""
-    if origin.voting_key is None:
-        return None
-    for index, authority in enumerate(origin.genesis.authorities):
-        if authority.member == origin.key.public:
-            assert authority.voting_key == origin.voting_key.public
-            return Consensus(
-                genesis=origin.genesis,
-                network=network,
-                me=index,
-                key=origin.voting_key,
-                application=chain,
-                verifier=origin.verifier,
-                log=origin.log,
-                tip=(origin.head, origin.certificate),
-            )
-    return None

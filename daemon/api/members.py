@@ -37,7 +37,7 @@ async def show(running: Running, call: Call) -> Json:
 
 
 def _view(running: Running, member: Member) -> dict[str, Json]:
-    authorities = {authority.member for authority in running.node.genesis.authorities}
+    authorities = {authority.member for authority in running.node.core.authorities}
     return {
         **view_member(member),
         "authority": member.id in authorities,

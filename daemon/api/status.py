@@ -49,7 +49,7 @@ async def status(running: Running, _: Call) -> Json:
 
 
 def network(node: Node) -> dict[str, Json]:
-    count = len(node.genesis.authorities)
+    count = len(node.core.authorities)
     return {
         "name": node.genesis.name,
         "id": node.network.hex(),
@@ -69,9 +69,9 @@ def collect_facts(node: Node) -> Facts:
     return Facts(
         authorities=tuple(
             _authority(node, authority.member, reports.get(authority.member))
-            for authority in node.genesis.authorities
+            for authority in node.core.authorities
         ),
-        quorum=quorum(len(node.genesis.authorities)),
+        quorum=quorum(len(node.core.authorities)),
         height=node.core.chain.height,
         events_waiting=len(node.core.mempool),
         votes=node.is_authority,
@@ -95,7 +95,7 @@ async def show_network(running: Running, _: Call) -> Json:
 async def list_peers(running: Running, _: Call) -> Json:
     """Return whom the node talks to, or wants to, and why it does not."""
     node = running.node
-    authorities = {authority.member for authority in node.genesis.authorities}
+    authorities = {authority.member for authority in node.core.authorities}
     return [
         {
             **{name: view(getattr(report, name)) for name in PeerReport.__slots__},

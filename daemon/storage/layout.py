@@ -3,6 +3,8 @@
     key                                     value
     b"b" height:8                           Block
     b"c" height:8                           Certificate: only where a finalization was seen
+    b"g" height:8                           the tail that leads from this block to the one that its
+                                            certificate is for: only at the end of an epoch
     b"h" block hash:32                      height:8
     b"s" state key                          state entry, as the ledger encodes it
     b"u" state key                          state entry of a snapshot that is being copied; once it
@@ -42,6 +44,7 @@ DIGEST_PIECE_SIZE = 2_048
 
 BLOCK: Final = b"b"
 CERTIFICATE: Final = b"c"
+TAIL: Final = b"g"
 HASH: Final = b"h"
 STATE: Final = b"s"
 OTHER_STATE: Final = b"u"
@@ -62,7 +65,7 @@ STATE_KEY: Final = b"mstate"
 BUCKET_KEY: Final = b"mbucket"
 """Followed by the number of a bucket that was copied: its accumulator."""
 
-HISTORY: Final = (BLOCK, CERTIFICATE, HASH, EVENT, DISCLOSURE, CONSENT, REVIEW)
+HISTORY: Final = (BLOCK, CERTIFICATE, TAIL, HASH, EVENT, DISCLOSURE, CONSENT, REVIEW)
 """The prefixes of what is about single blocks, which pruning deletes."""
 
 Entries = dict[bytes, bytes | None]

@@ -66,11 +66,13 @@ class PrunedVerification:
 
     def _check(self, block: Block) -> None:
         height = block.header.height
-        certificate = self._store.certificate(height)
+        certificate, tail = self._store.certificate(height), self._store.tail(height)
         try:
             validate_block_form(block)
             if certificate is not None:
-                self._light.validate(FinalHeader(block.header, (), certificate))
+                self._light.validate(
+                    FinalHeader(block.header, tuple(each.header for each in tail), certificate)
+                )
         except InvalidBlock as error:
             raise Wrong(f"block {height} is not valid: {error}") from error
         except InvalidCertificate as error:
@@ -80,6 +82,7 @@ class PrunedVerification:
             if self._store.entry(key) != value:
                 raise Wrong(f"an index is wrong about block {height}")
         self._counts[layout.CERTIFICATE] += certificate is not None
+        self._counts[layout.TAIL] += len(tail) > 0
         self.report = replace(
             self.report,
             blocks=self.report.blocks + 1,
@@ -117,7 +120,7 @@ class PrunedVerification:
 def _height(key: bytes, value: bytes) -> int:
     """Return the height of the block that an entry is about."""
     match key[:1]:
-        case layout.BLOCK | layout.CERTIFICATE:
+        case layout.BLOCK | layout.CERTIFICATE | layout.TAIL:
             return int.from_bytes(key[1:], "big")
         case layout.HASH:
             return int.from_bytes(value, "big")

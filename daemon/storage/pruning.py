@@ -105,6 +105,7 @@ def _delete(store: ChainStore, keep_from: int) -> Iterator[int]:
     for count, block in enumerate(blocks_below(store, keep_from), start=1):
         batch |= dict.fromkeys(block_entries(block, store.network))
         batch[at(layout.CERTIFICATE, block.header.height)] = None
+        batch[at(layout.TAIL, block.header.height)] = None
         if len(batch) > KEYS_PER_BATCH_MAX:
             store.write(batch)
             batch = {}
@@ -116,7 +117,7 @@ def _delete(store: ChainStore, keep_from: int) -> Iterator[int]:
 
 def _range(prefix: bytes, index: int, keep_from: int) -> tuple[bytes, bytes]:
     """Return one of the ranges of keys that make up all that was deleted under `prefix`."""
-    if prefix in (layout.BLOCK, layout.CERTIFICATE):
+    if prefix in (layout.BLOCK, layout.CERTIFICATE, layout.TAIL):
         heights = [keep_from * each // RANGES_PER_PREFIX for each in (index, index + 1)]
         return at(prefix, heights[0]), at(prefix, heights[1])
     width = 256 // RANGES_PER_PREFIX

@@ -164,6 +164,11 @@ class ChainStore:
         """Return the finalization of exactly this block; most blocks below another have none."""
         return self._message(at(layout.CERTIFICATE, height), Certificate)
 
+    def tail(self, height: int) -> tuple[Block, ...]:
+        """Return what leads from the block to the one that its certificate is for."""
+        tail = self._message(at(layout.TAIL, height), tuple[Block, ...])
+        return () if tail is None else tail
+
     def finalization(self, height: int) -> tuple[int, Certificate] | None:
         """Return the certificate that makes the block at `height` final, and where it stands."""
         for key, value in self.items(layout.CERTIFICATE, start=height.to_bytes(8, "big")):
@@ -173,7 +178,8 @@ class ChainStore:
     def finalized_range(self, first: int, last: int, size_max: int) -> FinalizedBlocks | None:
         """Return the blocks from `first` to the last one up to `last` that has a certificate.
 
-        It goes beyond `last` only where nothing before has one. None if `first` is not there, or
+        They are all of one epoch, the end of which always has a certificate. It goes beyond `last`
+        only where nothing before has one. None if `first` is not there, or
         if no certificate comes within `size_max` bytes and `BLOCKS_PER_RANGE_MAX` blocks.
         """
         encoded: list[bytes] = []
@@ -185,11 +191,13 @@ class ChainStore:
                 break
             encoded.append(value)
             if found := self.certificate(height):
+                if certificate and certificate.epoch != found.epoch:
+                    break
                 count, certificate = len(encoded), found
         if certificate is None:
             return None
         blocks = tuple(decode_stored(value, Block) for value in encoded[:count])
-        return FinalizedBlocks(blocks=blocks, certificate=certificate)
+        return FinalizedBlocks(blocks, certificate, self.tail(first + count - 1))
 
     def event_location(self, event: EventId) -> Location | None:
         value = self._get(layout.EVENT + event)
@@ -226,6 +234,7 @@ class ChainStore:
         certificate: Certificate,
         changes: Mapping[bytes, bytes | None],
         digest: bytes,
+        tail: tuple[Block, ...] = (),
     ) -> None:
         """Write the next blocks, the last of which `certificate` finalizes, with their state.
 
@@ -236,9 +245,13 @@ class ChainStore:
             assert block.header.height == parent.height + 1
             assert block.header.parent == block_hash(parent)
             parent = block.header
+        for block in tail:
+            assert block.header.is_tail
+            assert block.header.parent == block_hash(parent)
+            parent = block.header
         assert certificate.kind == VoteKind.FINALIZE
         assert certificate.block == block_hash(parent) != NO_BLOCK
-        self._write_chain(blocks, certificate, changes, digest)
+        self._write_chain(blocks, certificate, changes, digest, tail)
 
     def _write_chain(
         self,
@@ -246,12 +259,15 @@ class ChainStore:
         certificate: Certificate | None,
         changes: Mapping[bytes, bytes | None],
         digest: bytes,
+        tail: tuple[Block, ...] = (),
     ) -> None:
         entries: Entries = {self._state + key: new for key, new in changes.items()}
         for block in blocks:
             entries |= block_entries(block, self.network)
         if certificate is not None:
             entries[at(layout.CERTIFICATE, blocks[-1].header.height)] = encode(certificate)
+        if tail:
+            entries[at(layout.TAIL, blocks[-1].header.height)] = encode(tail)
         pieces = changed_pieces(self._digest_pieces, digest)
         entries |= {layout.DIGEST + key: piece for key, piece in pieces.items()}
         self.write(entries)

@@ -28,6 +28,7 @@ from daemon.storage.layout import (
     META,
     STATE,
     TABLE,
+    TAIL,
     block_entries,
 )
 from daemon.storage.leveldb_files import check_files
@@ -40,9 +41,10 @@ from daemon.storage.verification_report import (
     ReportProgress,
     Wrong,
 )
-from protocol.blocks import Block, block_hash, genesis_block
+from protocol.blocks import Block, Header, block_hash, genesis_block
 from protocol.chain import Chain
 from protocol.digest import DIGEST_SIZE, StateDigest
+from protocol.electorates import end_height, epoch_entry
 from protocol.errors import InvalidBlock, InvalidCertificate
 from protocol.genesis import Genesis, network_id
 from protocol.identity import Verifier
@@ -164,17 +166,32 @@ class _Verification:
         certificate = self._store.certificate(height)
         if certificate is None:
             return False
-        if certificate.kind != VoteKind.FINALIZE or certificate.block != block_hash(block.header):
+        last = self._end_of_tail(block)
+        if certificate.kind != VoteKind.FINALIZE or certificate.block != block_hash(last):
             raise Wrong(f"the certificate of block {height} is about something else")
+        epoch = epoch_entry(self._state, block.header.epoch)
+        if epoch is None or certificate.epoch != epoch.epoch:
+            raise Wrong(f"the certificate of block {height} is of another epoch")
         try:
-            validate_certificate(
-                certificate, self._network, self._genesis.authorities, self._verifier
-            )
+            validate_certificate(certificate, self._network, epoch.authorities, self._verifier)
         except InvalidCertificate as error:
             raise Wrong(f"the certificate of block {height} is not valid: {error}") from error
         self._counts[CERTIFICATE] += 1
         self.report = replace(self.report, certificates=self.report.certificates + 1)
         return True
+
+    def _end_of_tail(self, block: Block) -> Header:
+        """Return the header that the certificate of the block must name."""
+        last, height = block.header, block.header.height
+        tail = self._store.tail(height)
+        if tail and end_height(self._state, last.epoch) != height:
+            raise Wrong(f"block {height} has a tail, but does not end its epoch")
+        for each in tail:
+            if not each.header.is_tail or each.header.parent != block_hash(last):
+                raise Wrong(f"the tail of block {height} does not stand on it")
+            last = each.header
+        self._counts[TAIL] += len(tail) > 0
+        return last
 
     def _apply(self, changes: Changes) -> None:
         for key, value in changes.items():
@@ -206,5 +223,5 @@ class _Verification:
         stored = Counter(key[:1] for key, _ in self._store.entries())
         for prefix in (TABLE, META, self._store.spare_state):
             del stored[prefix]
-        if stored != self._counts:
+        if stored != +self._counts:
             raise Wrong("the store holds entries that belong to no block")

@@ -3,6 +3,7 @@
 An authority that is restored from a backup has no `votes/`, and a new log would let it vote on what
 it has voted on already. So whoever has a chain beyond the genesis, or has ever begun a log, must
 have one; the store remembers that with a note. Only the loss of both goes unnoticed.
+A member that is no authority has a log, too: it may become one.
 """
 
 from collections.abc import Iterator
@@ -30,14 +31,20 @@ class VoteLogMissing(DaemonError):
 
 @contextmanager
 def open_vote_log(
-    store: ChainStore, folder: Path, ballast_size: int = BALLAST_SIZE
+    store: ChainStore,
+    folder: Path,
+    ballast_size: int = BALLAST_SIZE,
+    *,
+    is_authority: bool = True,
 ) -> Iterator[VoteLog[LogRecord]]:
     """Open the vote log, or begin the first one of this node. `store` has its genesis.
+
+    `is_authority` says whether the node may have voted before, as far as the chain tells.
 
     Raises `VoteLogMissing`, and what `VoteLog.open` raises.
     """
     has_begun = NOTES.get(store, _BEGUN) is not None
-    if not (folder / LOG_NAME).exists() and (has_begun or store.height > 0):
+    if not (folder / LOG_NAME).exists() and (has_begun or (is_authority and store.height > 0)):
         raise VoteLogMissing(f"the vote log in {folder} is missing, and the node is not new")
     with VoteLog[LogRecord].open(folder, store.network, LogRecord, ballast_size) as log:
         # The note comes after the log: a crash in between leaves a log, which needs no note.

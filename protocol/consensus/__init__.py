@@ -21,7 +21,7 @@ Consensus", TCC 2023); the safety argument is in docs/protocol.md.
     state, rounds, fetches, timing, electorate, log, guard, report: what the rules know and use
 """
 
-from protocol.consensus.admission import NotAVoter, WrongEpoch
+from protocol.consensus.admission import NotAVoter, WrongEpoch, epoch_of_message
 from protocol.consensus.electorate import Electorate, electorate, leader_order
 from protocol.consensus.freezing import report_of
 from protocol.consensus.interface import (
@@ -57,6 +57,7 @@ from protocol.consensus.log import (
     OwnVote,
     ProposalLogged,
     StrayVote,
+    epoch_of,
     is_settled,
     view_of,
 )
@@ -104,6 +105,8 @@ __all__ = [
     "Waiting",
     "WrongEpoch",
     "electorate",
+    "epoch_of",
+    "epoch_of_message",
     "is_settled",
     "leader_order",
     "may_be_empty",

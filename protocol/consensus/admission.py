@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from protocol.blocks import Block, BlockHash, block_hash, validate_block_form
-from protocol.consensus.electorate import EPOCH
 from protocol.consensus.state import ROUNDS_AHEAD_MAX, State
 from protocol.errors import InvalidBlock, InvalidSignature, ProtocolError
 from protocol.identity import MemberId
@@ -41,7 +40,7 @@ class NotAVoter(ProtocolError):
 
 
 class WrongEpoch(ProtocolError):
-    """The message is about an epoch that there has never been."""
+    """The message is about another epoch: whoever drives the machine should have seen that."""
 
     code = "wrong-epoch"
 
@@ -52,23 +51,23 @@ def validate_message(state: State, sender: MemberId, message: ConsensusMessage) 
         raise NotAVoter("only authorities take part in consensus")
     match message:
         case Vote():
-            _validate_epoch(message.epoch)
+            _validate_epoch(state, message.epoch)
             _validate_useful_vote(state, message)
         case Certificate():
             _validate_certificates(state, [message])
         case Proposal(block, vote, justification):
             _validate_proposal(state, block, vote, justification)
         case Status(epoch, certificate=certificate):
-            _validate_epoch(epoch)
+            _validate_epoch(state, epoch)
             if certificate is not None:
                 _validate_certificates(state, [certificate])
         case BlockSent(block):
             if is_wanted(state, block_hash(block.header)):
                 validate_block_form(block)
         case CertificateWanted(epoch) | VotesWanted(epoch):
-            _validate_epoch(epoch)
+            _validate_epoch(state, epoch)
         case VotesSeen(epoch, votes=votes):
-            _validate_epoch(epoch)
+            _validate_epoch(state, epoch)
             _validate_votes_seen(state, votes)
         case BlockWanted():
             pass
@@ -112,9 +111,23 @@ def _contradicts_finalization(state: State, certificate: Certificate) -> bool:
     return certificate.kind == VoteKind.NULLIFY or certificate.block != state.finalization.block
 
 
-def _validate_epoch(epoch: int) -> None:
-    if epoch != EPOCH:
-        raise WrongEpoch(f"epoch {epoch} is not {EPOCH}")
+def epoch_of_message(message: ConsensusMessage) -> int | None:
+    """Return the epoch that the message is about, if it says so."""
+    match message:
+        case Vote() | Certificate() | Status() | CertificateWanted():
+            return message.epoch
+        case VotesWanted() | VotesSeen():
+            return message.epoch
+        case Proposal(vote=vote):
+            return vote.epoch
+        case BlockWanted() | BlockSent():
+            return None
+    assert_never(message)
+
+
+def _validate_epoch(state: State, epoch: int) -> None:
+    if epoch != state.epoch:
+        raise WrongEpoch(f"epoch {epoch} is not {state.epoch}")
 
 
 def _validate_useful_vote(state: State, vote: Vote) -> None:
@@ -134,7 +147,7 @@ def _validate_votes_seen(state: State, votes: Iterable[Vote]) -> None:
     if state.guard.has_answers:
         return
     for vote in votes:
-        _validate_epoch(vote.epoch)
+        _validate_epoch(state, vote.epoch)
         if vote.signer != state.electorate.me:
             raise InvalidSignature("these are not the votes that were asked for")
         if state.guard.lacks(vote):
@@ -143,7 +156,7 @@ def _validate_votes_seen(state: State, votes: Iterable[Vote]) -> None:
 
 def _validate_certificates(state: State, certificates: Iterable[Certificate]) -> None:
     for certificate in certificates:
-        _validate_epoch(certificate.epoch)
+        _validate_epoch(state, certificate.epoch)
         if is_news(state, certificate):
             validate_certificate(
                 certificate, state.network, state.electorate.authorities, state.verifier
@@ -154,7 +167,7 @@ def _validate_proposal(
     state: State, block: Block, vote: Vote, justification: tuple[Certificate, ...]
 ) -> None:
     header = block.header
-    _validate_epoch(vote.epoch)
+    _validate_epoch(state, vote.epoch)
     if header.network != state.network:
         raise InvalidBlock("the block belongs to another network")
     if (header.epoch, header.view) != (vote.epoch, vote.view) or header.view == 0:

@@ -5,16 +5,15 @@ from hashlib import sha256
 
 from protocol.codec import digest
 from protocol.genesis import Authority, faulty_max, quorum
-from protocol.identity import MemberId
-
-EPOCH = 0
-"""Authorities do not change yet; but every signed byte already says so."""
+from protocol.identity import MemberId, NetworkId
+from protocol.state import EpochEntry
 
 
 @dataclass(frozen=True, slots=True)
 class Electorate:
     """The authorities of one epoch, equal in weight, and `me` among them."""
 
+    epoch: int
     authorities: tuple[Authority, ...]
     me: int
     order: tuple[int, ...]
@@ -36,13 +35,15 @@ class Electorate:
         return self.authorities[signer].member
 
 
-def electorate(authorities: tuple[Authority, ...], *, me: int, base: bytes) -> Electorate:
-    """Return the electorate of epoch 0; `base` is the network's id."""
+def electorate(entry: EpochEntry, network: NetworkId, *, me: int) -> Electorate:
+    """Return the electorate of the epoch, as its authority number `me` sees it."""
+    authorities = entry.authorities
     assert 0 <= me < len(authorities)
     return Electorate(
+        epoch=entry.epoch,
         authorities=authorities,
         me=me,
-        order=leader_order(len(authorities), epoch=EPOCH, base=base),
+        order=leader_order(len(authorities), epoch=entry.epoch, base=network),
         quorum=quorum(len(authorities)),
         faulty_max=faulty_max(len(authorities)),
         others=tuple((me + step) % len(authorities) for step in range(1, len(authorities))),
@@ -54,7 +55,7 @@ def leader_order(count: int, *, epoch: int, base: bytes) -> tuple[int, ...]:
     """Shuffle 0..count-1 as Fisher and Yates do, with SHA-256 instead of dice.
 
     Draw `i`, of 64 bits, is the hash of seed and `i`; the bias of the remainder is below 2**-57.
-    `base` is what the epoch rests on: the hash of its genesis.
+    `base` is the id of the network. Nothing that a leader may choose goes into it.
     """
     seed = digest("leaders", epoch.to_bytes(8, "big"), base)
     order = list(range(count))

@@ -2,6 +2,9 @@
 
 A finalization settles its block and all ancestors. Those that never came are fetched by hash. If
 the branch does not stand on what is final here, the node halts: it never chooses.
+
+Tail blocks are left out: they only prove that the last block of the epoch is final. With that
+block the epoch is over, and so is the machine (R10).
 """
 
 from protocol.blocks import Block, BlockHash, block_hash
@@ -23,9 +26,12 @@ def hand_over(state: State) -> bool:
     if not all(state.is_valid(block) for block in branch):
         state.halt(HaltReason.STATE_DIVERGED)
         return True
-    state.application.finalize(branch)
-    state.effects.append(FinalizeBlocks(tuple(branch), finalization))
-    _move_tip(state, branch[-1])
+    blocks = tuple(block for block in branch if not block.header.is_tail)
+    assert blocks, "with its last block the epoch was over"
+    state.application.finalize(blocks)
+    state.effects.append(FinalizeBlocks(blocks, finalization, tuple(branch[len(blocks) :])))
+    _move_tip(state, blocks[-1])
+    state.is_over = state.end_height(state.tip_hash) == state.tip.header.height
     return True
 
 

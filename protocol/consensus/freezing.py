@@ -22,7 +22,8 @@ def report_of(
     certificate: Certificate | None,
 ) -> SurvivorReport:
     """Return the signed report of the member with `key`; its log and chain are of `epoch`."""
-    past = replay(records, 0 if certificate is None else certificate.view)
+    is_of_epoch = certificate is not None and certificate.epoch == epoch
+    past = replay(records, epoch, certificate.view if certificate and is_of_epoch else 0)
     votes = {(vote.signer, vote.kind, vote.view): vote for vote in past.leader_votes}
     votes |= {(vote.signer, vote.kind, vote.view): vote for vote in past.own_votes}
     certificates = {(each.kind, each.view): each for each in past.certificates}

@@ -47,6 +47,7 @@ class ConsensusTimer:
 
     kind: TimerKind
     view: int = 0
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +152,13 @@ class CancelTimer:
 class FinalizeBlocks:
     """These consecutive blocks are final; the certificate is for the last one.
 
-    `Application.finalize` has been called with them already.
+    `Application.finalize` has been called with them already. At the end of an epoch the certificate
+    may be for the last block of a `tail` instead, which stands on them and is no part of the chain.
     """
 
     blocks: tuple[Block, ...]
     certificate: Certificate
+    tail: tuple[Block, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +219,17 @@ class Application(Protocol):
         """Remember a body, whose validity is unknown, until a higher block is final."""
 
     def is_wanted(self, parent: BlockHash, /) -> bool:
-        """Say whether events wait that are not in `parent` or its unfinalized ancestors."""
+        """Say whether events wait that a block on `parent` may have.
+
+        Those are not in `parent` or its unfinalized ancestors; and a tail has no events.
+        """
+
+    def end_height(self, parent: BlockHash, epoch: int, /) -> int | None:
+        """Return at which height the epoch ends, if `parent` or a block below it has fixed that.
+
+        `parent` is valid. A block of this epoch that stands at this height or above is followed by
+        tail blocks only.
+        """
 
     def build(  # noqa: PLR0913
         self,
@@ -229,7 +242,10 @@ class Application(Protocol):
         timestamp: int,
         may_be_empty: bool,
     ) -> Block | None:
-        """Return a valid block on `parent`, or `None` if it would be empty and may not be."""
+        """Return a valid block on `parent`, or `None` if it would be empty and may not be.
+
+        It is a tail block where the epoch has ended.
+        """
 
     def validate(self, block: Block, /) -> None:
         """Execute `block`, all of whose ancestors are here. Raises `InvalidBlock`."""

@@ -11,7 +11,6 @@ Everybody answers, also while it listens itself; so all come back together after
 
 from collections.abc import Iterator
 
-from protocol.consensus.electorate import EPOCH
 from protocol.consensus.interface import HaltReason
 from protocol.consensus.state import State
 from protocol.identity import MemberId
@@ -59,7 +58,7 @@ def answer(state: State, sender: MemberId, wanted: VotesWanted) -> None:
         signer, "votes seen", now=state.now.monotonic, interval=state.timing.delay
     ):
         votes = tuple(_seen(state, signer))
-        state.send(sender, VotesSeen(EPOCH, wanted.question, votes[:VOTES_SEEN_MAX]))
+        state.send(sender, VotesSeen(state.epoch, wanted.question, votes[:VOTES_SEEN_MAX]))
 
 
 def take_answer(state: State, sender: MemberId, seen: VotesSeen) -> None:
@@ -98,4 +97,4 @@ def _seen(state: State, signer: int) -> Iterator[Vote]:
 
 
 def _ask(state: State, signer: int) -> None:
-    state.send(state.electorate.member(signer), VotesWanted(EPOCH, state.guard.question))
+    state.send(state.electorate.member(signer), VotesWanted(state.epoch, state.guard.question))

@@ -75,18 +75,21 @@ def epoch_of(record: LogRecord) -> int:
             return epoch
 
 
-def is_settled(record: LogRecord, finalized_view: int) -> bool:
+def is_settled(record: LogRecord, epoch: int, finalized_view: int) -> bool:
     """Say whether the log may forget the record (W7).
 
-    It may once the block of `finalized_view` and its certificate are durable in the chain store.
-    What forbids to vote is never forgotten.
+    It may once the block that was finalized in this view of this epoch is durable in the chain
+    store, with its certificate. All that earlier epochs left is settled then, too. What forbids to
+    vote is never forgotten.
     """
-    return not isinstance(record, StrayVote | Frozen) and view_of(record) <= finalized_view
+    if isinstance(record, StrayVote | Frozen):
+        return False
+    return (epoch_of(record), view_of(record)) <= (epoch, finalized_view)
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What a log still says above a finalized view, sorted by kind, each in the log's order."""
+    """What a log still says of an epoch above a finalized view, by kind, in the log's order."""
 
     blocks: list[Block] = field(default_factory=list)
     leader_votes: list[Vote] = field(default_factory=list)
@@ -106,11 +109,11 @@ class Replay:
                 yield block
 
 
-def replay(records: Iterable[LogRecord], finalized_view: int) -> Replay:
-    """Sort the records of a log that are not settled."""
+def replay(records: Iterable[LogRecord], epoch: int, finalized_view: int) -> Replay:
+    """Sort the records of an epoch that are not settled."""
     result = Replay()
     for record in records:
-        if is_settled(record, finalized_view):
+        if epoch_of(record) != epoch or is_settled(record, epoch, finalized_view):
             continue
         match record:
             case OwnVote(vote):

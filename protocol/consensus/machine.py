@@ -16,12 +16,13 @@ from protocol.consensus.certificates import (
     record_certificate,
     record_vote,
 )
-from protocol.consensus.electorate import EPOCH, electorate
+from protocol.consensus.electorate import electorate
 from protocol.consensus.finality import adopt, hand_over
 from protocol.consensus.guard import make_guard
 from protocol.consensus.interface import (
     Application,
     BlocksSynced,
+    CancelTimer,
     Effect,
     EventsAdmitted,
     FinalizeBlocks,
@@ -64,6 +65,7 @@ from protocol.messages import (
     VotesSeen,
     VotesWanted,
 )
+from protocol.state import EpochEntry
 from protocol.votes import Certificate, Vote
 
 RULES = (hand_over, finalize, notarize, nullify, propose, arm)
@@ -79,9 +81,11 @@ CHANGES_PER_STEP_MAX = 10_000
 class Consensus:
     """Simplex consensus of one authority (Chan and Pass 2023), with the rules of docs/protocol.md.
 
-    `me` is our index among the authorities, `tip` the newest finalized block with its certificate
-    (`None` for the genesis block), `log` all that the vote log holds. Only whoever knows for sure
-    that the key signed nothing else in this epoch may say that it need not listen first (R13).
+    One machine serves one `epoch`, in which we are authority number `me`. `tip` is the newest
+    finalized block with its certificate, which says nothing while that is the block that the epoch
+    stands on; `log` is all that the vote log holds. Only whoever knows for sure that the key signed
+    nothing else in this epoch may say that it need not listen first (R13). When the last block of
+    the epoch is final, the machine falls silent: the next epoch has another one.
     """
 
     def __init__(  # noqa: PLR0913
@@ -89,6 +93,7 @@ class Consensus:
         *,
         genesis: Genesis,
         network: NetworkId,
+        epoch: EpochEntry,
         me: int,
         key: SigningKey,
         application: Application,
@@ -97,12 +102,17 @@ class Consensus:
         tip: tuple[Block, Certificate | None],
         listens_first: bool = True,
     ) -> None:
-        voters = electorate(genesis.authorities, me=me, base=network)
-        assert key.public == genesis.authorities[me].voting_key, "the key belongs to `me`"
+        voters = electorate(epoch, network, me=me)
+        assert key.public == epoch.authorities[me].voting_key, "the key belongs to `me`"
         timing = Timing(delay=genesis.delay_bound, faulty_max=voters.faulty_max)
         block, finalization = tip
         records = tuple(log)
-        assert (block.header.height == 0) == (finalization is None)
+        assert block.header.height >= epoch.base_height
+        if block.header.height == epoch.base_height:
+            finalization = None
+        else:
+            assert finalization is not None
+            assert finalization.epoch == epoch.epoch
         self._state = State(
             network=network,
             electorate=voters,
@@ -113,17 +123,26 @@ class Consensus:
             tip=block,
             tip_hash=block_hash(block.header),
             finalization=finalization,
-            peers=tuple(Peer() for _ in genesis.authorities),
+            peers=tuple(Peer() for _ in epoch.authorities),
             attempt=Attempt(entered_at=0, retransmit_after=timing.retransmit),
             guard=make_guard(
                 records,
-                epoch=EPOCH,
+                epoch=epoch.epoch,
                 finalized_view=0 if finalization is None else finalization.view,
                 answers_needed=voters.quorum - 1 if listens_first else 0,
             ),
             now=Instant(monotonic=0, wall=0),
         )
-        self._replay = replay(records, self._state.finalized_view)
+        self._replay = replay(records, epoch.epoch, self._state.finalized_view)
+
+    @property
+    def epoch(self) -> int:
+        return self._state.epoch
+
+    @property
+    def is_listening(self) -> bool:
+        """Say whether we may not sign anything yet, because our log may be old (R13)."""
+        return self._state.is_listening
 
     def step(self, now: Instant, input: Input) -> list[Effect]:
         """Take in one input, and return what to do, strictly in that order.
@@ -133,14 +152,15 @@ class Consensus:
         """
         state = self._state
         state.now = now
-        if state.halted is not None:
+        if state.halted is not None or state.is_over:
             return []
         self._record(input)
         self._advance()
         if state.halted is not None:
             stray = [Persist(tuple(state.records))] if state.records else []
             return [*stray, Halt(state.halted)]
-        ask_for_missing(state)
+        if not state.is_over:
+            ask_for_missing(state)
         # What is sent is on its way before anything is applied.
         effects = sorted(state.effects, key=lambda effect: isinstance(effect, FinalizeBlocks))
         state.effects = []
@@ -149,6 +169,12 @@ class Consensus:
             effects.insert(0, Persist(records))
             state.unlogged, state.records = [], []
         return effects
+
+    def retire(self) -> list[CancelTimer]:
+        """The epoch is over: be silent from now on."""
+        self._state.is_over = True
+        timers, self._state.timers = self._state.timers, {}
+        return [CancelTimer(timer) for timer in timers]
 
     def waiting_for(self) -> Waiting:
         """Return where consensus stands and what it waits for."""
@@ -168,7 +194,7 @@ class Consensus:
                 fire(self._state, timer)
             case Persisted(records):
                 for record in records:
-                    if isinstance(record, OwnVote):
+                    if isinstance(record, OwnVote) and record.vote.epoch == self._state.epoch:
                         count_vote(self._state, record.vote)
             case PeerConnected(member):
                 if member in self._state.electorate.signers:
@@ -242,6 +268,8 @@ class Consensus:
     def _advance(self) -> None:
         for _ in range(CHANGES_PER_STEP_MAX):
             rules = LISTENING_RULES if self._state.is_listening else RULES
-            if self._state.halted is not None or not any(rule(self._state) for rule in rules):
+            if self._state.halted is not None or self._state.is_over:
+                return
+            if not any(rule(self._state) for rule in rules):
                 return
         raise AssertionError("the rules never come to rest")

@@ -25,6 +25,8 @@ class Reason(StrEnum):
     """Events wait."""
     FLUSH = "flush"
     """A notarized block has not become final."""
+    HANDOFF = "handoff"
+    """The authorities change at a height that is not reached yet."""
     PROPOSAL = "proposal"
     """We voted for the leader's block."""
     NULLIFIERS = "nullifiers"
@@ -40,10 +42,13 @@ def reason(state: State) -> Reason | None:
     if body is None or state.missing(parent.block) is not None:
         return Reason.BODY
     # Only a block that was executed is known to include what it includes.
-    if state.is_valid(body) and state.application.is_wanted(parent.block):
+    is_valid = state.is_valid(body)
+    if is_valid and state.application.is_wanted(parent.block):
         return Reason.EVENTS
     if state.attempt.is_flush_due and parent.view > state.finalized_view:
         return Reason.FLUSH
+    if is_valid and body.header.height < (state.end_height(parent.block) or 0):
+        return Reason.HANDOFF
     return _reason_in_view(state)
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from enum import Enum, auto
 
 from protocol.blocks import Block, Header
-from protocol.consensus.electorate import EPOCH
 from protocol.consensus.fetches import Need
 from protocol.consensus.interface import TimerKind
 from protocol.consensus.state import State
@@ -55,17 +54,18 @@ def need_of(state: State, block: Block) -> Need | None:
             known.notarization is not None if view == header.parent_view else known.is_nullified
         )
         if not has_it:
-            return Need(CertificateWanted(EPOCH, view), holders, ATTEMPTS_MAX)
+            return Need(CertificateWanted(state.epoch, view), holders, ATTEMPTS_MAX)
     missing = state.missing(header.parent)
     return None if missing is None else Need(BlockWanted(missing), holders, ATTEMPTS_MAX)
 
 
-def may_be_empty(parent: Header, view: int) -> bool:
-    """Say whether a block without events may follow `parent` in `view`.
+def may_be_empty(parent: Header, *, epoch: int, view: int) -> bool:
+    """Say whether a block without events may follow `parent`, if no handoff is pending.
 
-    Two empty blocks never stand in adjacent views: an idle chain stays as it is.
+    Two empty blocks of an epoch never stand in adjacent views: an idle chain stays as it is.
     """
-    return parent.event_count > 0 or parent.height == 0 or view > parent.view + 1
+    is_base = parent.height == 0 or parent.epoch != epoch
+    return is_base or parent.event_count > 0 or view > parent.view + 1
 
 
 def justification(state: State, parent_view: int, view: int) -> tuple[Certificate, ...]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from protocol.consensus.electorate import EPOCH
 from protocol.consensus.fetches import Need
 from protocol.consensus.interface import TimerKind
 from protocol.consensus.proposals import need_of
@@ -46,7 +45,7 @@ def _needs(state: State) -> Iterator[Need]:
             yield Need(BlockWanted(missing))
     parent = state.parent(state.view)
     if isinstance(parent, Gap):
-        yield Need(CertificateWanted(EPOCH, parent.view), (state.leader,))
+        yield Need(CertificateWanted(state.epoch, parent.view), (state.leader,))
     else:
         missing = state.missing(parent.block)
         if missing is not None:

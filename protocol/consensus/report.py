@@ -23,6 +23,7 @@ class AuthoritySeen:
 class Waiting:
     """Where consensus stands, and why it is awake; `reason` is `None` while it is quiet."""
 
+    epoch: int
     view: int
     leader: MemberId
     reason: Reason | None
@@ -44,6 +45,7 @@ class Waiting:
 def waiting(state: State, now: int) -> Waiting:
     """Return the report at the monotonic time `now`."""
     return Waiting(
+        epoch=state.epoch,
         view=state.view,
         leader=state.electorate.member(state.leader),
         reason=reason(state),

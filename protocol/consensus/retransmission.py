@@ -8,8 +8,7 @@ retransmission, answers for each peer and interval.
 from collections.abc import Iterator
 
 from protocol.codec import encode
-from protocol.consensus.electorate import EPOCH
-from protocol.consensus.interface import ConsensusTimer, PushEvents, TimerKind
+from protocol.consensus.interface import PushEvents, TimerKind
 from protocol.consensus.listening import ask_all
 from protocol.consensus.pacemaker import Reason, disarm, reason
 from protocol.consensus.rounds import Round
@@ -29,7 +28,7 @@ LATE_VIEWS = 2
 def status(state: State) -> Status:
     """Return where we stand."""
     return Status(
-        epoch=EPOCH,
+        epoch=state.epoch,
         view=state.view,
         height=state.tip.header.height,
         certificate=state.finalization,
@@ -62,7 +61,7 @@ def hurry(state: State) -> None:
     The timer only comes nearer: a peer that comes and goes all the time must not hold it up.
     """
     state.attempt.retransmit_after = state.timing.retransmit
-    due_at = state.timers.get(ConsensusTimer(TimerKind.RETRANSMIT, state.view))
+    due_at = state.timers.get(state.timer(TimerKind.RETRANSMIT))
     if due_at is not None and due_at > state.now.monotonic + state.timing.retransmit:
         state.set_timer(TimerKind.RETRANSMIT, state.timing.retransmit)
 

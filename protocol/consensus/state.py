@@ -114,6 +114,8 @@ class State:
     timers: dict[ConsensusTimer, int] = field(default_factory=dict)
     fetches: Fetches = field(default_factory=Fetches)
     answers: Answers = field(default_factory=Answers)
+    is_over: bool = False
+    """The last block of the epoch is final: nothing is said or signed any more."""
     accused: set[int] = field(default_factory=set)
     unlogged: list[LogRecord] = field(default_factory=list)
     """Certificates that must be durable no later than our next vote."""
@@ -121,6 +123,10 @@ class State:
     """What must be durable before the effects of this step."""
     effects: list[Effect] = field(default_factory=list)
     halted: HaltReason | None = None
+
+    @property
+    def epoch(self) -> int:
+        return self.electorate.epoch
 
     @property
     def is_listening(self) -> bool:
@@ -136,7 +142,7 @@ class State:
 
     @property
     def finalized_block(self) -> BlockHash:
-        """The block of `finalization`; at the start of the chain, the genesis block."""
+        """The block of `finalization`; at the start of an epoch, the one that it stands on."""
         return self.tip_hash if self.finalization is None else self.finalization.block
 
     @property
@@ -201,6 +207,10 @@ class State:
                 self.verdicts[identifier] = False
         return self.verdicts[identifier]
 
+    def end_height(self, parent: BlockHash) -> int | None:
+        """Return at which height the epoch ends, if the valid block `parent` knows it."""
+        return self.application.end_height(parent, self.epoch)
+
     def broadcast(self, message: ConsensusMessage) -> None:
         self.effects.append(Broadcast(message))
 
@@ -208,14 +218,18 @@ class State:
         self.effects.append(Send(to, message))
 
     def set_timer(self, kind: TimerKind, after: int) -> None:
-        timer = ConsensusTimer(kind, 0 if kind in OUTLIVES_VIEWS else self.view)
+        timer = self.timer(kind)
         at = self.now.monotonic + after
         if self.timers.get(timer) != at:
             self.timers[timer] = at
             self.effects.append(SetTimer(timer, at))
 
     def is_set(self, kind: TimerKind) -> bool:
-        return ConsensusTimer(kind, 0 if kind in OUTLIVES_VIEWS else self.view) in self.timers
+        return self.timer(kind) in self.timers
+
+    def timer(self, kind: TimerKind) -> ConsensusTimer:
+        """Return the name of the timer in the current view."""
+        return ConsensusTimer(kind, 0 if kind in OUTLIVES_VIEWS else self.view, self.epoch)
 
     def cancel_timers(self, *kinds: TimerKind) -> None:
         for timer in [timer for timer in self.timers if timer.kind in kinds]:

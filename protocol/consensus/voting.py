@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from protocol.blocks import Block, block_hash
 from protocol.codec import Digest
-from protocol.consensus.electorate import EPOCH
 from protocol.consensus.interface import TimerKind
 from protocol.consensus.log import OwnVote, ProposalLogged
 from protocol.consensus.pacemaker import Reason, is_leader_inactive, reason
@@ -18,7 +17,7 @@ from protocol.consensus.state import Parent, State
 from protocol.messages import Proposal
 from protocol.votes import NO_BLOCK, Vote, VoteKind, sign_vote
 
-PROPOSES_FOR = frozenset({Reason.EVENTS, Reason.FLUSH})
+PROPOSES_FOR = frozenset({Reason.EVENTS, Reason.FLUSH, Reason.HANDOFF})
 
 
 def propose(state: State) -> bool:
@@ -118,6 +117,7 @@ def _build(state: State) -> Block | None:
     """An empty block may be all that the events that wait allow on a parent that is not final.
 
     Then it flushes the parent. If the leaders insisted on an event, they would nullify for ever.
+    Empty blocks also lead to the height at which the authorities change, and make that final.
     """
     parent = state.parent(state.view)
     assert isinstance(parent, Parent), "a leader with events or a flush due knows its parent"
@@ -125,14 +125,17 @@ def _build(state: State) -> Block | None:
     assert body is not None, "and has its body"
     if not state.is_valid(body):
         return None
+    may_flush = parent.view > state.finalized_view and may_be_empty(
+        body.header, epoch=state.epoch, view=state.view
+    )
     return state.application.build(
         parent=parent.block,
-        epoch=EPOCH,
+        epoch=state.epoch,
         view=state.view,
         parent_view=parent.view,
         proposer=state.electorate.me,
         timestamp=max(state.now.wall, body.header.timestamp + 1),
-        may_be_empty=parent.view > state.finalized_view and may_be_empty(body.header, state.view),
+        may_be_empty=may_flush or state.end_height(parent.block) is not None,
     )
 
 
@@ -159,7 +162,7 @@ def _sign(state: State, kind: VoteKind, view: int, block: Digest) -> Vote:
         state.key,
         state.network,
         kind=kind,
-        epoch=EPOCH,
+        epoch=state.epoch,
         view=view,
         block=block,
         signer=state.electorate.me,

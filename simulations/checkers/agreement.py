@@ -4,6 +4,7 @@ from protocol.blocks import Block, block_hash
 from protocol.consensus import may_be_empty
 from protocol.effects import StoreBlocks
 from protocol.events import EventId, event_id
+from protocol.votes import NO_BLOCK
 from simulations.checkers.watch import Watch
 from simulations.world.core_host import CoreHost
 
@@ -37,7 +38,9 @@ class Agreement:
         parent, header = self.chain[-1].header, block.header
         if header.parent != block_hash(parent) or header.timestamp <= parent.timestamp:
             self.watch.report(self, f"block {header.height} does not stand on its parent", host)
-        if header.event_count == 0 and not may_be_empty(parent, header.view):
+        is_pending = header.next_authorities != NO_BLOCK
+        may = is_pending or may_be_empty(parent, epoch=header.epoch, view=header.view)
+        if header.event_count == 0 and not may:
             self.watch.report(self, f"block {header.height} is empty for no reason", host)
         for signed in block.events:
             identifier = event_id(signed.event, self.watch.world.cast.id)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from protocol.consensus import TimerKind
-from protocol.core import HEARTBEAT_MAX, HEARTBEAT_MIN
+from protocol.council import HEARTBEAT_MAX, HEARTBEAT_MIN
 from protocol.effects import HeartbeatTimer, SendMessage
 from protocol.events import EventId
 from protocol.messages import Status

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from protocol.electorates import epoch_entry
 from protocol.genesis import Authority
 from simulations.outcome import Violation
 from simulations.world.core_host import CoreHost
@@ -35,9 +36,11 @@ class Watch:
         return any(host.is_traitor for host in self.world.hosts if host.name == name)
 
     def authorities(self, epoch: int) -> tuple[Authority, ...]:
-        """Return who votes in an epoch."""
-        assert epoch == 0
-        return self.world.cast.genesis.authorities
+        """Return who votes in an epoch that an honest node knows of."""
+        if epoch == 0:
+            return self.world.cast.genesis.authorities
+        entries = (epoch_entry(host.disk.state, epoch) for host in self.honest)
+        return next(entry.authorities for entry in entries if entry is not None)
 
     def name_of(self, epoch: int, signer: int) -> int:
         """Return the name of the party that signs with this index in an epoch."""

@@ -13,6 +13,7 @@ from protocol.core import Core
 from protocol.effects import (
     Blame,
     BlocksStored,
+    EpochStarted,
     EventsSubmitted,
     MessageReceived,
     PeerConnected,
@@ -175,7 +176,7 @@ class CoreHost(Host):
             case CancelTimer(timer):
                 self.timers.pop(timer, None)
             case StoreBlocks() if self.can_write:
-                self.disk.append(effect.finalization, effect.certificate)
+                self.disk.append(effect.finalization, effect.certificate, effect.tail)
             case BlocksStored():
                 self.step(effect)
             case SendRange(peer, first, last):
@@ -190,8 +191,10 @@ class CoreHost(Host):
         if answer is not None:
             self.say(name, answer)
 
-    def _take_note(self, effect: RefuseEvents | RememberPeer | Blame | Halt) -> None:
+    def _take_note(self, effect: EpochStarted | RefuseEvents | RememberPeer | Blame | Halt) -> None:
         match effect:
+            case EpochStarted():
+                pass
             case RefuseEvents(refusals):
                 self.refused.update({i: e for i, e in refusals if i in self.submitted})
             case RememberPeer(record):
@@ -207,7 +210,7 @@ class CoreHost(Host):
         if reason in OVER_KEY:
             return
         self.halted = reason
-        self.core.consensus = None
+        self.core.stop_voting()
 
     def say(self, name: int, message: Any) -> None:
         """Send along a link that is up; what is sent elsewhere is lost."""

@@ -34,6 +34,7 @@ class Disk:
         self.state: dict[bytes, bytes] = {}
         self.blocks: list[Block] = [genesis]
         self.certificates: dict[int, Certificate] = {}
+        self.tails: dict[int, tuple[Block, ...]] = {}
         self.final: dict[EventId, int] = {}
         """The height of each event in the chain."""
         self.peer_records: dict[MemberId, PeerRecord] = {}
@@ -43,7 +44,12 @@ class Disk:
     def height(self) -> int:
         return len(self.blocks) - 1
 
-    def append(self, finalization: Finalization, certificate: Certificate) -> None:
+    def append(
+        self,
+        finalization: Finalization,
+        certificate: Certificate,
+        tail: tuple[Block, ...] = (),
+    ) -> None:
         """Write all of it at once, like a batch of LevelDB."""
         for block in finalization.blocks:
             assert block.header.height == len(self.blocks), "the store grows by one height"
@@ -52,6 +58,7 @@ class Disk:
             assert identifier not in self.final, "no event is final twice"
             self.final[identifier] = height
         self.certificates[self.height] = certificate
+        self.tails[self.height] = tail
         self.digest = finalization.digest
         self._write(finalization.changes)
 
@@ -60,6 +67,7 @@ class Disk:
         other = Disk(self.cast)
         other.state, other.digest = dict(self.state), self.digest
         other.blocks, other.certificates = list(self.blocks), dict(self.certificates)
+        other.tails = dict(self.tails)
         other.final, other.peer_records = dict(self.final), dict(self.peer_records)
         return other
 
@@ -67,25 +75,32 @@ class Disk:
         """Return blocks from `first` to the last certified one up to `last`, or a little more."""
         if first < 1 or first > self.height:
             return None
-        near = min(last, first + RANGE_MAX - 1, self.height)
-        end = next((each for each in range(near, first - 1, -1) if each in self.certificates), 0)
-        if not end:
-            end = next(each for each in range(first, self.height + 1) if each in self.certificates)
-        return FinalizedBlocks(tuple(self.blocks[first : end + 1]), self.certificates[end])
+        epoch = self.blocks[first].header.epoch
+        certified = [
+            height
+            for height in range(first, self.height + 1)
+            if height in self.certificates and self.certificates[height].epoch == epoch
+        ]
+        near = [height for height in certified if height <= min(last, first + RANGE_MAX - 1)]
+        end = near[-1] if near else certified[0]
+        blocks = tuple(self.blocks[first : end + 1])
+        return FinalizedBlocks(blocks, self.certificates[end], self.tails[end])
 
     def origin(self, name: int, log: Sequence[LogRecord] | None, sequence: int) -> Origin:
         """Return what the node of party `name` starts from; without a log it must not vote."""
         party, head = self.cast.parties[name], self.blocks[-1]
         is_voter = log is not None and name < self.cast.authority_count
+        certificate = self.certificates.get(self.height)
+        settled = (0, 0) if certificate is None else (certificate.epoch, certificate.view)
         return Origin(
             genesis=self.cast.genesis,
             key=party.key,
-            voting_key=party.voting_key if is_voter else None,
+            voting_keys=(party.voting_key,) if is_voter else (),
             head=head,
-            certificate=self.certificates.get(self.height),
+            certificate=certificate,
             state=self.state,
             digest=self.digest,
-            log=[record for record in log or () if not is_settled(record, head.header.view)],
+            log=[record for record in log or () if not is_settled(record, *settled)],
             peer_records=tuple(self.peer_records.values()),
             sequence=sequence,
             verifier=self.cast.verifier,

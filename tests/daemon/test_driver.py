@@ -87,7 +87,7 @@ async def running(folder: Path) -> AsyncIterator[Rig]:
             return Origin(
                 genesis=NETWORK.genesis,
                 key=AUTHORITY.key,
-                voting_key=AUTHORITY.voting_key,
+                voting_keys=(AUTHORITY.voting_key,),
                 head=store.head,
                 certificate=store.certificate(store.height),
                 state=store,
@@ -195,7 +195,7 @@ async def test_a_vote_log_that_fails_silences_the_node_and_says_so(
 async def test_a_member_that_does_not_vote_halts_too_and_remembers_why(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
         await rig.submit(grant("first"))
-        rig.driver.core.consensus = None
+        rig.driver.core.stop_voting()
         await rig.driver.put(MessageReceived(PEER, next_block_of_another_state(rig)))
         await eventually(lambda: rig.driver.stuck is not None)
         assert rig.driver.stuck == after_halt(HaltReason.STATE_DIVERGED)

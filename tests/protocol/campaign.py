@@ -20,6 +20,7 @@ from simulations.world.links import Cut
 from simulations.world.network import Network
 from tests.protocol.checks import Checks
 from tests.protocol.toy import World, make_world
+from tests.protocol.toy_epochs import CHANGES_FROM, Change
 from tests.protocol.toy_host import ToyHost
 from tests.protocol.traitors import Disrupter, Traitor
 
@@ -43,6 +44,8 @@ class Plan:
     announces_links: bool
     delay_bound: int
     """What the authorities expect; links may well be slower."""
+    joiners: int
+    changes: tuple[Change, ...]
 
 
 @dataclass
@@ -57,6 +60,7 @@ def plan_of(seed: int) -> Plan:
     chance = Random(seed * 7_919 + 1)
     size = chance.choice(SIZES)
     mode = chance.choice(("none", "twins", "twins", "disrupters", "disrupters"))
+    joiners = chance.choice((0, 0, 1, 2))
     return Plan(
         seed=seed,
         size=size,
@@ -74,16 +78,30 @@ def plan_of(seed: int) -> Plan:
         fsync_spread=chance.choice((0, 20, 200)),
         announces_links=chance.random() < 0.5,
         delay_bound=chance.choice((1_000,) * 9 + (250, 250, 50)),
+        joiners=joiners,
+        changes=_changes(chance, size + joiners),
     )
 
 
-_worlds: dict[tuple[int, int], World] = {}
+def _changes(chance: Random, names: int) -> tuple[Change, ...]:
+    """Return some changes of the authorities. Those that go too far will have no effect."""
+    changes = []
+    for _ in range(chance.choice((0, 0, 1, 2, 4))):
+        added, dropped, rotated = (
+            tuple(chance.sample(range(names), min(names, chance.choice(counts))))
+            for counts in ((0, 1, 1, 2), (0, 0, 1), (0, 0, 1))
+        )
+        changes.append(Change(added, dropped, rotated))
+    return tuple(changes)
+
+
+_worlds: dict[tuple[int, int, int], World] = {}
 
 
 def world_of(plan: Plan) -> World:
-    key = plan.size, plan.delay_bound
+    key = plan.size, plan.joiners, plan.delay_bound
     if key not in _worlds:
-        _worlds[key] = make_world(plan.size, delay_bound=plan.delay_bound)
+        _worlds[key] = make_world(plan.size, joiners=plan.joiners, delay_bound=plan.delay_bound)
     return _worlds[key]
 
 
@@ -91,10 +109,10 @@ def prepare(plan: Plan) -> Run:
     """Make the hosts, and put all faults and events on the heap."""
     network = Network(seed=plan.seed, links=plan.links)
     network.announces_links = plan.announces_links
-    world = world_of(plan)
-    traitors = set(network.random.sample(range(plan.size), plan.traitors))
+    traitors = frozenset(network.random.sample(range(plan.size), plan.traitors))
+    world = world_of(plan).playing(traitors, plan.changes)
     hosts: list[ToyHost] = []
-    for name in range(plan.size):
+    for name in range(world.size):
         kinds = [ToyHost]
         if name in traitors:
             kinds = [Traitor, Traitor] if plan.are_twins else [Disrupter]
@@ -126,6 +144,10 @@ def _plan_events(run: Run) -> None:
         at = chance.randint(0, run.plan.faults_until * 11 // 10)
         host = chance.choice(run.checks.honest)
         run.network.after(at, partial(host.submit, number))
+    for number in range(len(run.plan.changes)):
+        host = chance.choice(run.checks.honest)
+        at = chance.randint(0, run.plan.faults_until)
+        run.network.after(at, partial(host.submit, CHANGES_FROM + number))
 
 
 def _fault(run: Run) -> None:
@@ -179,6 +201,7 @@ def main(first: int, last: int) -> int:
         if totals["seeds"] % 1_000 == 0:
             print(f"{totals['seeds']} seeds were good", flush=True)  # noqa: T201
         totals["steps"] += run.network.steps
+        totals["epochs"] += len(run.checks.epochs) - 1
         totals["blocks"] += max(len(host.chain) for host in run.hosts) - 1
         totals["milliseconds"] += run.network.now
         totals["messages"] += sum(run.network.sent.values())

@@ -10,15 +10,17 @@ I6   so is the notarization behind a vote to finalize, and the block
 I7   so is a certificate with which the signer came to the view of its vote
 I8   skipped views were nullified by a quorum
 I9   a machine's view never decreases, and a restart leads back to the newest vote
+I11  nobody votes in an epoch before the end of the last one is stored, or after its own end is
 I12  a machine is armed if and only if its timer for saying things again is set
 I13  at the end, no machine has a timer but its heartbeat
 I14  memory is bounded
 I17  nobody honest is accused
-I18  two empty blocks never stand in adjacent views
+I18  two empty blocks never stand in adjacent views, unless the authorities are to change
 W2   no vote of our own counts before it is durable
 E1   what an honest host accepted is final on all honest hosts
 E2   nobody says anything but where it stands, when all is done
 E3   all chains are equal
+E4   every change of the authorities that was begun has been made
 """
 
 from typing import Any
@@ -37,9 +39,17 @@ from protocol.consensus.rounds import Round
 from protocol.errors import InvalidCertificate
 from protocol.genesis import quorum
 from protocol.messages import Proposal, Status
-from protocol.votes import Certificate, Vote, VoteKind, validate_certificate, votes_of
+from protocol.state import EpochEntry
+from protocol.votes import (
+    NO_BLOCK,
+    Certificate,
+    Vote,
+    VoteKind,
+    validate_certificate,
+    votes_of,
+)
 from simulations.world.network import Network
-from tests.protocol.toy_host import ToyHost
+from tests.protocol.toy_host import BEAT, ToyHost
 
 QUIET_FOR = 60_000
 ROUNDS_MAX = 200
@@ -57,7 +67,7 @@ class LogIndex:
         self.votes: set[Vote] = set()
         self.blocks: set[bytes] = set()
         self.notarized: set[bytes] = set()
-        self.left: set[int] = set()
+        self.left: set[tuple[int, int]] = set()
         self._read = 0
 
     def update(self) -> None:
@@ -68,7 +78,7 @@ class LogIndex:
                 case ProposalLogged(block):
                     self.blocks.add(block_hash(block.header))
                 case CertificateLogged(certificate):
-                    self.left.add(certificate.view)
+                    self.left.add((certificate.epoch, certificate.view))
                     if certificate.kind is VoteKind.NOTARIZE:
                         self.notarized.add(certificate.block)
         self._read = len(self.log)
@@ -82,14 +92,15 @@ class Checks:
         self.hosts = hosts
         self.honest = [host for host in hosts if not host.is_traitor]
         self._by_name = {host.name: host for host in self.honest}
-        self._signed: dict[tuple[int, int], dict[VoteKind, bytes]] = {}
-        self._certified: dict[int, dict[VoteKind, bytes]] = {}
+        self._signed: dict[tuple[int, int, int], dict[VoteKind, bytes]] = {}
+        self._certified: dict[tuple[int, int], dict[VoteKind, bytes]] = {}
+        self.epochs: dict[int, EpochEntry] = {0: hosts[0].world.first_epoch}
         self._heights: dict[int, Block] = {}
         self._views: dict[int, tuple[Consensus, int]] = {}
         self._valid: set[Certificate] = set()
         self._spoken_at = 0
         self._logs: dict[int, LogIndex] = {}
-        self._nullifiers: dict[int, set[int]] = {}
+        self._nullifiers: dict[tuple[int, int], set[int]] = {}
         network.watchers.append(self._saw)
         for host in self.honest:
             host.finalized_watchers.append(self._finalized)
@@ -109,6 +120,7 @@ class Checks:
             self._spoken_at = self.network.now
         match message:
             case Vote():
+                self._saw_own_vote(sender, message)
                 self._saw_vote(message)
             case Certificate():
                 self._saw_certificate(message)
@@ -126,29 +138,46 @@ class Checks:
         try:
             for certificate in certificates:
                 if isinstance(certificate, Certificate) and certificate not in self._valid:
-                    validate_certificate(
-                        certificate, world.network, world.genesis.authorities, world.verifier
-                    )
+                    if certificate.epoch not in self.epochs:
+                        return False
+                    authorities = self.epochs[certificate.epoch].authorities
+                    validate_certificate(certificate, world.network, authorities, world.verifier)
         except InvalidCertificate:
             return False
         return True
 
+    def _signer(self, vote: Vote) -> int | None:
+        """Return the name of who signed, if the vote is of an epoch and seat that there are."""
+        if vote.epoch not in self.epochs:
+            return None
+        names = self.hosts[0].world.roles.names(self.epochs[vote.epoch])
+        return names[vote.signer] if vote.signer < len(names) else None
+
+    def _saw_own_vote(self, sender: ToyHost, vote: Vote) -> None:
+        if sender.is_traitor or self._signer(vote) != sender.name:
+            return
+        if vote.epoch != sender.entry.epoch:
+            raise Violated(f"I11: {sender.name} votes in {vote.epoch}, not {sender.entry.epoch}")
+
     def _saw_vote(self, vote: Vote) -> None:
+        place = vote.epoch, vote.view
         if vote.kind is VoteKind.NULLIFY:
-            self._nullifiers.setdefault(vote.view, set()).add(vote.signer)
-        host = self._by_name.get(vote.signer)
+            self._nullifiers.setdefault(place, set()).add(vote.signer)
+        name = self._signer(vote)
+        host = None if name is None else self._by_name.get(name)
         if host is None:
             return
-        signed = self._signed.setdefault((vote.signer, vote.view), {})
+        signed = self._signed.setdefault((vote.signer, *place), {})
         if signed.setdefault(vote.kind, vote.block) != vote.block:
-            raise Violated(f"I1: {vote.signer} signed {vote.kind.name} of {vote.view} twice")
+            raise Violated(f"I1: {name} signed {vote.kind.name} of {place} twice")
         if {VoteKind.FINALIZE, VoteKind.NULLIFY} <= signed.keys():
-            raise Violated(f"I1: {vote.signer} finalized and nullified {vote.view}")
+            raise Violated(f"I1: {name} finalized and nullified {place}")
         self._is_logged(host, vote)
 
     def _is_logged(self, host: ToyHost, vote: Vote) -> None:
         """Check that whatever left the process can be found in the log after a power cut."""
-        if vote.view <= host.chain[-1].header.view:
+        epoch, finalized_view = _settled(host)
+        if (vote.epoch, vote.view) <= (epoch, finalized_view):
             return
         log = self._log_of(host)
         if vote not in log.votes:
@@ -158,7 +187,7 @@ class Checks:
         if vote.kind is VoteKind.FINALIZE:
             if vote.block not in log.notarized:
                 raise Violated(f"I6: {host.name} finalized without a logged notarization")
-        elif vote.view - 1 > host.chain[-1].header.view and vote.view - 1 not in log.left:
+        elif vote.view - 1 > finalized_view and (epoch, vote.view - 1) not in log.left:
             raise Violated(f"I7: {host.name} does not know how it came to view {vote.view}")
 
     def _log_of(self, host: ToyHost) -> LogIndex:
@@ -172,15 +201,17 @@ class Checks:
         if certificate in self._valid:
             return
         world = self.hosts[0].world
-        validate_certificate(certificate, world.network, world.genesis.authorities, world.verifier)
+        authorities = self.epochs[certificate.epoch].authorities
+        validate_certificate(certificate, world.network, authorities, world.verifier)
         self._valid.add(certificate)
         for vote in votes_of(certificate):
             self._saw_vote(vote)
-        certified = self._certified.setdefault(certificate.view, {})
+        place = certificate.epoch, certificate.view
+        certified = self._certified.setdefault(place, {})
         if certified.setdefault(certificate.kind, certificate.block) != certificate.block:
-            raise Violated(f"I2: two {certificate.kind.name} certificates of {certificate.view}")
+            raise Violated(f"I2: two {certificate.kind.name} certificates of {place}")
         if {VoteKind.FINALIZE, VoteKind.NULLIFY} <= certified.keys():
-            raise Violated(f"I2: view {certificate.view} is finalized and nullified")
+            raise Violated(f"I2: view {place} is finalized and nullified")
 
     def _finalized(self, host: ToyHost, block: Block) -> None:
         header = block.header
@@ -190,14 +221,22 @@ class Checks:
         parent = host.chain[header.height - 1].header
         if header.parent != block_hash(parent) or header.timestamp <= parent.timestamp:
             raise Violated(f"I4: block {header.height} does not stand on its parent")
-        if header.event_count == 0 and not may_be_empty(parent, header.view):
+        for entry in host.application.epochs:
+            if self.epochs.setdefault(entry.epoch, entry) != entry:
+                raise Violated(f"I3: two sets of authorities for epoch {entry.epoch}")
+        is_pending = header.next_authorities != NO_BLOCK
+        may = is_pending or may_be_empty(parent, epoch=header.epoch, view=header.view)
+        if header.event_count == 0 and not may:
             raise Violated(f"I18: the empty block {header.height} follows an empty one")
+        needed = quorum(len(self.epochs[header.epoch].authorities))
         for view in range(header.parent_view + 1, header.view):
-            if len(self._nullifiers.get(view, ())) < quorum(host.world.size) > 1:
+            if len(self._nullifiers.get((header.epoch, view), ())) < needed > 1:
                 raise Violated(f"I8: view {view} was skipped and not nullified")
 
     def _look_at(self, host: ToyHost) -> None:
-        if not host.is_up:
+        if host.halted is not None:
+            raise Violated(f"{host.name} halted: {host.halted}")
+        if not isinstance(host.machine, Consensus):
             return
         state = host.machine._state
         machine, view = self._views.get(host.place, (host.machine, 0))
@@ -207,21 +246,21 @@ class Checks:
             self._look_at_start(host)
         self._views[host.place] = (host.machine, state.view)
         kinds = {timer.kind for timer in state.timers}
-        if state.attempt.is_armed != (TimerKind.RETRANSMIT in kinds) and not state.halted:
+        is_at_work = not state.halted and not state.is_over
+        if state.attempt.is_armed != (TimerKind.RETRANSMIT in kinds) and is_at_work:
             raise Violated(f"I12: {host.name} is armed without a timer, or the other way round")
         logged = self._log_of(host).votes
         for known in state.rounds.values():
-            if not all(vote in logged for vote in known.own_votes(host.name)):
+            if not all(vote in logged for vote in known.own_votes(state.electorate.me)):
                 raise Violated(f"W2: {host.name} counts its own vote before it is durable")
         if len(state.rounds) > ROUNDS_MAX or len(state.timers) > len(TimerKind):
             raise Violated(f"I14: {host.name} holds {len(state.rounds)} rounds")
-        if host.halted is not None:
-            raise Violated(f"{host.name} halted: {host.halted}")
 
     def _look_at_start(self, host: ToyHost) -> None:
         """Check that the log explains how its owner came to the views that it voted in."""
-        votes = (vote for vote in self._log_of(host).votes if vote.kind is not VoteKind.FINALIZE)
-        if max((vote.view for vote in votes), default=0) > host.machine._state.view:
+        votes = [vote for vote in self._log_of(host).votes if vote.kind is not VoteKind.FINALIZE]
+        views = [vote.view for vote in votes if vote.epoch == host.machine.epoch]
+        if max(views, default=0) > host.machine._state.view:
             raise Violated(f"I9: {host.name} starts behind its own votes")
 
     def at_end(self) -> None:
@@ -230,22 +269,37 @@ class Checks:
         for host in self.honest:
             if missing := accepted - host.final:
                 raise Violated(f"E1: {host.name} misses {sorted(missing)[:5]} {_where(host)}")
-            if wronged := {vote.signer for vote, _ in host.evidence} & self._by_name.keys():
-                raise Violated(f"I17: {host.name} accuses {sorted(wronged)}")
+            accused = {self._signer(vote) for vote, _ in host.evidence}
+            if wronged := accused & self._by_name.keys():
+                raise Violated(f"I17: {host.name} accuses {wronged}")
         lengths = {len(host.chain) for host in self.honest}
         if len(lengths) > 1:
             raise Violated(f"E3: chains have different lengths: {sorted(lengths)}")
+        for host in self.honest:
+            if host.entry != self.epochs[max(self.epochs)] or host.entry != host.epochs[-1]:
+                raise Violated(f"E4: {host.name} is still in epoch {host.entry.epoch}")
         if self._spoken_at > self.network.now - QUIET_FOR:
             raise Violated(f"E2: not quiet at {self._spoken_at} of {self.network.now}")
         for host in self.honest:
-            kinds = {timer.kind for timer in host.timers}
-            if kinds != {TimerKind.HEARTBEAT} or not host.is_idle:
+            kinds = {getattr(timer, "kind", timer) for timer in host.timers}
+            expected = TimerKind.HEARTBEAT if isinstance(host.machine, Consensus) else BEAT
+            if kinds != {expected} or not host.is_idle:
                 raise Violated(f"I13: {host.name} is quiet with timers {sorted(kinds)}")
+
+
+def _settled(host: ToyHost) -> tuple[int, int]:
+    """Return the epoch and the view in it that the host's store has decided."""
+    certificate = host.certificates.get(len(host.chain) - 1)
+    if certificate is None or certificate.epoch < host.entry.epoch:
+        return host.entry.epoch, 0
+    return certificate.epoch, certificate.view
 
 
 def _where(host: ToyHost) -> str:
     if not host.is_up:
         return "(down)"
+    if not isinstance(host.machine, Consensus):
+        return f"(no authority) at height {len(host.chain) - 1}"
     state = host.machine._state
     known = state.rounds.get(state.view, Round())
     return (

@@ -102,6 +102,7 @@ class Conversation:
         self.machine = Consensus(
             genesis=self.world.genesis,
             network=self.world.network,
+            epoch=self.world.first_epoch,
             me=self.me,
             key=self.world.keys[self.me],
             application=self.application,

@@ -62,7 +62,7 @@ class ExampleNode:
         return Origin(
             genesis=self.network.genesis,
             key=self.party.key,
-            voting_key=self.party.voting_key if is_authority else None,
+            voting_keys=(self.party.voting_key,) if is_authority else (),
             head=head,
             certificate=certificate,
             state=self.stored,

@@ -98,7 +98,7 @@ def _unguarded_sign(state: Any, kind: VoteKind, view: int, block: bytes) -> Any:
         state.key,
         state.network,
         kind=kind,
-        epoch=0,
+        epoch=state.epoch,
         view=view,
         block=block,
         signer=state.electorate.me,

@@ -1,5 +1,7 @@
 """Conversations with one authority: exactly what it does, and that it does nothing else."""
 
+from dataclasses import replace
+
 import pytest
 
 from protocol.blocks import Block, block_hash
@@ -8,7 +10,6 @@ from protocol.consensus import (
     Broadcast,
     CancelTimer,
     CertificateLogged,
-    Consensus,
     ConsensusTimer,
     EventsAdmitted,
     FinalizeBlocks,
@@ -385,16 +386,5 @@ def test_the_report_says_who_is_missing_and_why_we_wait() -> None:
 
 
 def test_a_machine_is_made_for_the_owner_of_the_key() -> None:
-    talk = Conversation(FOLLOWER)
-
     with pytest.raises(AssertionError):
-        Consensus(
-            genesis=WORLD.genesis,
-            network=WORLD.network,
-            me=FOLLOWER,
-            key=WORLD.keys[THIRD],
-            application=talk.application,
-            verifier=WORLD.verifier,
-            log=(),
-            tip=(WORLD.base, None),
-        )
+        Conversation(FOLLOWER, world=replace(WORLD, keys=WORLD.keys[::-1]))

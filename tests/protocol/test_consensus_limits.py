@@ -186,8 +186,9 @@ def test_leaders_take_turns_in_an_order_that_never_changes() -> None:
 def test_two_empty_blocks_never_stand_in_adjacent_views() -> None:
     full, empty = block_on(WORLD.base, 1, 7), block_on(WORLD.base, 1)
 
-    assert may_be_empty(WORLD.base.header, 1)
-    assert may_be_empty(full.header, 2)
-    assert not may_be_empty(empty.header, 2)
-    assert may_be_empty(empty.header, 3)
+    assert may_be_empty(WORLD.base.header, epoch=0, view=1)
+    assert may_be_empty(full.header, epoch=0, view=2)
+    assert not may_be_empty(empty.header, epoch=0, view=2)
+    assert may_be_empty(empty.header, epoch=1, view=1), "a new epoch may begin with one"
+    assert may_be_empty(empty.header, epoch=0, view=3)
     assert block_hash(full.header) != block_hash(empty.header)

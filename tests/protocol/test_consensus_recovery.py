@@ -129,12 +129,13 @@ def test_records_are_settled_up_to_the_finalized_view() -> None:
     log = (*NOTARIZED, *FINALIZED)
 
     assert [view_of(record) for record in log] == [1, 1, 1, 1]
-    assert all(is_settled(record, 1) for record in log)
-    assert not any(is_settled(record, 0) for record in log)
+    assert all(is_settled(record, 0, 1) for record in log)
+    assert not any(is_settled(record, 0, 0) for record in log)
+    assert all(is_settled(record, 1, 0) for record in log), "with the epoch, its views are over"
 
 
 def test_a_log_is_sorted_by_what_its_records_say() -> None:
-    past = replay((*NOTARIZED, *FINALIZED), 0)
+    past = replay((*NOTARIZED, *FINALIZED), 0, 0)
 
     assert past.blocks == [FIRST]
     assert list(past.proposals()) == [FIRST]

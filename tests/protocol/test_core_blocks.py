@@ -71,7 +71,7 @@ def test_a_finalized_block_is_stored_and_passed_on(node: ExampleNode) -> None:
     assert stored.certificate == CERTIFICATE
     assert [peer for peer, _ in gossiped_to(effects, FinalizedBlocks)] == [SECOND.id, OTHER.id]
     assert node.core.chain.height == 1
-    assert node.core.certificate == CERTIFICATE
+    assert node.core._council.certificate == CERTIFICATE
 
 
 def test_an_authority_follows_blocks_that_others_finalized(authority: ExampleNode) -> None:

@@ -16,7 +16,7 @@ from protocol.messages import Proposal, Status, VotesSeen
 from protocol.votes import NO_BLOCK, Certificate, Vote, VoteKind, sign_vote
 from simulations.world.network import Network
 from tests.protocol.toy import FORBIDDEN, ToyApplication, World, numbers_of
-from tests.protocol.toy_host import ToyHost
+from tests.protocol.toy_host import Bystander, ToyHost
 
 
 class Puppet(ToyHost):
@@ -53,6 +53,7 @@ class Puppet(ToyHost):
             proposer=self.name,
             timestamp=max(self.now().wall, parent.header.timestamp + 1),
             numbers=numbers,
+            epoch=self.entry.epoch,
         )
         return Proposal(block, self.vote(VoteKind.NOTARIZE, view, block), ())
 
@@ -66,7 +67,7 @@ class Traitor(ToyHost):
 
     def received(self, sender: int, message: Any) -> None:
         match message:
-            case Vote(signer=signer) if signer == self.name:
+            case Vote(signer=signer) if signer == self._seat:
                 return
             case VotesSeen(epoch, question):
                 message = VotesSeen(epoch, question, ())
@@ -79,9 +80,14 @@ class Traitor(ToyHost):
                     self._swallow(certificate)
         super().received(sender, message)
 
-    def boot(self) -> Consensus:
+    def boot(self) -> Consensus | Bystander:
         self.log = [record for record in self.log if not self._tells_of_twin(record)]
         return super().boot()
+
+    @property
+    def _seat(self) -> int | None:
+        names = self.authorities
+        return names.index(self.name) if self.name in names else None
 
     def carry_out(self, effect: Any) -> None:
         if isinstance(effect, Halt):
@@ -94,13 +100,23 @@ class Traitor(ToyHost):
             case StrayVote():
                 return True
             case CertificateLogged(certificate):
-                return self.name in certificate.signers
+                return self._signed_as(certificate)
         return False
+
+    def _signed_as(self, certificate: Certificate) -> bool:
+        """Say whether a certificate holds a vote under our key."""
+        if certificate.epoch >= len(self.epochs):
+            return False
+        names = self.world.roles.names(self.epochs[certificate.epoch])
+        return self.name in [names[signer] for signer in certificate.signers]
 
     def _swallow(self, certificate: Certificate) -> None:
         """Pretend to have signed what a twin has signed."""
+        if not isinstance(self.machine, Consensus) or certificate.epoch != self.machine.epoch:
+            return
         state = self.machine._state
-        if self.name in certificate.signers and certificate.view > state.finalized_view:
+        is_ours = state.electorate.me in certificate.signers
+        if is_ours and certificate.view > state.finalized_view:
             signed = state.round(certificate.view).signed
             signed.setdefault(certificate.kind, certificate.block)
 
@@ -154,11 +170,13 @@ class Disrupter(Traitor):
         block = self.application.make(
             parent=parent,
             view=proposal.block.header.view,
-            proposer=self.name,
+            proposer=proposal.vote.signer,
+            epoch=proposal.vote.epoch,
             timestamp=max(proposal.block.header.timestamp, parent.header.timestamp + 1),
             numbers=numbers,
         )
-        vote = _signed(self, VoteKind.NOTARIZE, proposal.vote.view, block_hash(block.header))
+        view, identifier = proposal.vote.view, block_hash(block.header)
+        vote = _signed(self, VoteKind.NOTARIZE, view, identifier, epoch=proposal.vote.epoch)
         return Proposal(block, vote, proposal.justification)
 
     def _disrupt_vote(self, vote: Vote) -> None:
@@ -168,26 +186,30 @@ class Disrupter(Traitor):
                 continue
             for kind in VoteKind:
                 if chance.random() < 0.45:
-                    self._send(name, _signed(self, kind, vote.view, self._some_block(kind, vote)))
+                    block = self._some_block(kind, vote)
+                    self._send(name, _signed(self, kind, vote.view, block, epoch=vote.epoch))
 
     def _some_block(self, kind: VoteKind, vote: Vote) -> bytes:
         if kind is VoteKind.NULLIFY:
             return NO_BLOCK
-        state = self.machine._state
-        known = state.rounds.get(vote.view)
+        machine = self.machine
+        is_here = isinstance(machine, Consensus) and machine.epoch == vote.epoch
+        known = machine._state.rounds.get(vote.view) if is_here else None
         blocks = [] if known is None else [v.block for v in known.votes[kind].values()]
         if vote.kind is not VoteKind.NULLIFY:
             blocks.append(vote.block)
         return self.network.random.choice(blocks) if blocks else bytes([1]) * 32
 
 
-def _signed(host: ToyHost, kind: VoteKind, view: int, block: bytes) -> Vote:
+def _signed(host: ToyHost, kind: VoteKind, view: int, block: bytes, *, epoch: int = 0) -> Vote:
+    entry = host.application.epochs[epoch]
+    seat = host.world.roles.names(entry).index(host.name)
     return sign_vote(
-        host.world.keys[host.name],
+        host.world.key_of.find(host.name, entry, entry.authorities[seat].voting_key),
         host.world.network,
         kind=kind,
-        epoch=0,
+        epoch=epoch,
         view=view,
         block=block,
-        signer=host.name,
+        signer=seat,
     )

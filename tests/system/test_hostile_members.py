@@ -14,7 +14,6 @@ from daemon.links.swarm import GOSSIP_PROTOCOL
 from daemon.node import JOIN_PROTOCOL
 from daemon.transport import FRAME_SIZE_MAX, StreamClosed, Unreachable
 from protocol.codec import decode, encode
-from protocol.consensus.electorate import EPOCH
 from protocol.events import (
     Event,
     MemberAdmitted,
@@ -94,7 +93,7 @@ def malformed(net: Net, foe: Hostile) -> dict[str, tuple[bytes, str]]:
     large = MemberAdmitted(member=net.first.genesis.members[0], sponsor=foe.key.public)
     many = (sign_event(Event(EVENT_LIFETIME, large), net.network, foe.key),) * 64
     vote = sign_vote(
-        foe.key, net.network, kind=VoteKind.NULLIFY, epoch=EPOCH, view=1, block=NO_BLOCK, signer=0
+        foe.key, net.network, kind=VoteKind.NULLIFY, epoch=0, view=1, block=NO_BLOCK, signer=0
     )
     packed = msgpack.unpackb(encode(bundle), use_list=True, strict_map_key=False)
     return {

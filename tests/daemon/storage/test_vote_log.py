@@ -80,7 +80,7 @@ def test_pruning_keeps_what_is_needed(tmp_path: Path) -> None:
         for view in range(1, 6):
             log.append([vote(view), CertificateLogged(make_certificate(NETWORK, view=view))])
         size = log.size
-        log.prune(lambda record: not is_settled(record, 3))
+        log.prune(lambda record: not is_settled(record, 0, 3))
         assert log.size < size
         log.append([vote(6)])
 
