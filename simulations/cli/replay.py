@@ -86,7 +86,7 @@ def _of_folder(what: str, run: int, out: Path | None, results: Path) -> dict[str
         "parameters": record.parameters,
         "verdict": outcome.verdict.value,
         "trace_hash": outcome.trace_hash,
-        "same_as_recorded": True if record.outcome else None,
+        "same_as_recorded": record.outcome and record.outcome.trace_hash == outcome.trace_hash,
         "reasons": reasons_of(scenario, again),
         "metrics": {name: outcome.metrics.get(name) for name in scenario.answer},
         "events": str(path),

@@ -184,7 +184,7 @@ class _Pool:
             return
         now = time.monotonic()
         for worker in [each for each in self._workers if each.task]:
-            if now - worker.began > self._seconds_max:
+            if now - worker.began > self._seconds_max and not worker.connection.poll():
                 assert worker.task is not None
                 cause = f"it took longer than {self._seconds_max:g} seconds"
                 yield worker.task, Failure(task=worker.task, cause=cause)

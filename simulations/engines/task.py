@@ -6,7 +6,7 @@ from importlib import import_module
 import msgspec
 
 from simulations.errors import SimulationError
-from simulations.outcome import Outcome
+from simulations.outcome import Outcome, TraceEvent
 from simulations.scenario.model import Mode, Scenario
 
 Value = float | int | str
@@ -45,8 +45,15 @@ Failures = Sequence[Failure]
 
 def carry_out(task: Task) -> Outcome:
     """Do one run: in virtual time, or with real daemons if the scenario says so."""
-    is_local = task.scenario.mode is Mode.LOCAL
+    return play(task.scenario, task.seed)
+
+
+def play(
+    scenario: Scenario, seed: int, *, listener: Callable[[TraceEvent], None] | None = None
+) -> Outcome:
+    """Run the scenario as its mode says; `listener` hears what happens."""
+    is_local = scenario.mode is Mode.LOCAL
     # Neither is imported before it is needed: the one needs all of the daemon.
     module = import_module("simulations.local.run" if is_local else "simulations.run")
-    outcome: Outcome = module.simulate(task.scenario, task.seed)
+    outcome: Outcome = module.simulate(scenario, seed, listener=listener)
     return outcome

@@ -1,11 +1,12 @@
 """What goes wrong with real daemons, and when: by signals to processes, and by cut or slow links.
 
-    crash      SIGKILL; started again at the end of the fault
-    restart    SIGTERM; started again after `amount` milliseconds (by default a second)
-    pause      SIGSTOP; SIGCONT at the end of the fault
-    partition  `nodes` and all others hear nothing of each other
-    cut        the first of `nodes` and the rest of them hear nothing of each other
-    link       the links of the fault's `link` are as it says
+    crash            SIGKILL; started again at the end of the fault
+    restart          SIGTERM; started again after `amount` milliseconds (by default a second)
+    rolling-restart  the same, one after the other of `nodes`
+    pause            SIGSTOP; SIGCONT at the end of the fault
+    partition        `nodes` and all others hear nothing of each other
+    cut              the first of `nodes` and the rest of them hear nothing of each other
+    link             the links of the fault's `link` are as it says
 
 Faults of clocks, disks and processors would need more than signals: a scenario with them is refused
 rather than run without them.
@@ -24,7 +25,7 @@ from simulations.scenario.model import Fault, Scenario
 from simulations.scenario.names import nodes_of
 from simulations.world.links import Cut
 
-BY_SIGNALS = frozenset({"crash", "restart", "pause"})
+BY_SIGNALS = frozenset({"crash", "restart", "rolling-restart", "pause"})
 BY_LINKS = frozenset({"partition", "cut", "link"})
 
 RESTART_DOWN = 1_000
@@ -89,12 +90,12 @@ class Faults:
                     node.stop(signal.SIGKILL)
                     self._told("crash", node.name, "SIGKILL")
                     self._plan(end, partial(self._start, node))
-            case "restart":
-                for node in self._nodes(fault):
-                    node.stop(signal.SIGTERM)
-                    self._told("crash", node.name, "SIGTERM")
-                    down = int(fault.amount) or RESTART_DOWN
-                    self._plan(fault.at + down, partial(self._start, node))
+            case "restart" | "rolling-restart":
+                down = int(fault.amount) or RESTART_DOWN
+                pause = 3 * down if fault.kind == "rolling-restart" else 0
+                for number, node in enumerate(self._nodes(fault)):
+                    self._plan(fault.at + number * pause, partial(self._stop, node))
+                    self._plan(fault.at + number * pause + down, partial(self._start, node))
             case "pause":
                 for node in self._nodes(fault):
                     node.send(signal.SIGSTOP)
@@ -123,6 +124,10 @@ class Faults:
             return
         first = self._shaping.places(fault.nodes[0])
         yield Gap(first, places - first, fault.is_one_way)
+
+    def _stop(self, node: Daemon) -> None:
+        node.stop(signal.SIGTERM)
+        self._told("crash", node.name, "SIGTERM")
 
     def _start(self, node: Daemon) -> None:
         node.start()

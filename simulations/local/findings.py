@@ -33,9 +33,9 @@ class Chains:
     """The ids of all events on the longest chain. Only asked for members."""
 
 
-def settle(daemons: Daemons, milliseconds: int) -> None:
-    """Wait until all nodes have the same block and nothing waits, or until time is up."""
-    wait_until(lambda: _is_settled(daemons), milliseconds / 1_000)
+def settle(daemons: Daemons, milliseconds: int) -> bool:
+    """Return whether all nodes come to have the same block, and nothing waits, in time."""
+    return wait_until(lambda: _is_settled(daemons), milliseconds / 1_000)
 
 
 def read_chains(daemons: Daemons) -> Chains:

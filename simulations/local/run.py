@@ -4,6 +4,7 @@ It takes as long as the scenario says, and is not repeatable to the bit: real ti
 network namespaces the links are those of loopback, and the outcome says so (`links_shaped` is 0).
 """
 
+import os
 import shutil
 import tempfile
 import time
@@ -45,6 +46,8 @@ class _Stage:
     switch: Switch | None
     began: float = 0.0
     told: list[TraceEvent] = field(default_factory=list)
+    settled_ms: int | None = None
+    """How long after load and faults all nodes had the same block, and nothing waited."""
 
     def now(self) -> int:
         return int(1_000 * (time.monotonic() - self.began))
@@ -64,10 +67,9 @@ def simulate(
 
     Raises `NotLocal` for what real daemons cannot be made to go through.
     """
-    reason = why_not()
-    check_local(scenario, has_links=reason is None)
-    began = time.process_time()
-    with _stage(scenario, seed, folder, has_links=reason is None) as stage:
+    has_links = check_playable(scenario)
+    began = _cpu_seconds()
+    with _stage(scenario, seed, folder, has_links=has_links) as stage:
         stage.daemons.start()
         stage.began = time.monotonic()
         workload = _play(stage)
@@ -75,7 +77,20 @@ def simulate(
         if listener is not None:
             for event in sorted(stage.told + _final(outcome), key=lambda event: event.at):
                 listener(event)
-    return replace(outcome, cpu_seconds=time.process_time() - began)
+    return replace(outcome, cpu_seconds=_cpu_seconds() - began)
+
+
+def _cpu_seconds() -> float:
+    """Return the processor time of this process and of all daemons that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def check_playable(scenario: Scenario) -> bool:
+    """Return whether links can be shaped here; raise `NotLocal` if the scenario needs more."""
+    has_links = why_not() is None
+    check_local(scenario, has_links=has_links)
+    return has_links
 
 
 @contextmanager
@@ -129,7 +144,8 @@ def _play(stage: _Stage) -> Workload:
             node.notice_end()
         time.sleep(TICK_SECONDS)
     workload.advance(planned[done:])
-    settle(stage.daemons, scenario.settle)
+    if settle(stage.daemons, scenario.settle):
+        stage.settled_ms = max(0, stage.now() - scenario.duration)
     workload.finish()
     settle(stage.daemons, scenario.settle)
     return workload
@@ -168,6 +184,8 @@ def _metrics(stage: _Stage, workload: Workload) -> dict[str, float]:
         "finality_max_ms": latencies[-1] if latencies else 0,
         "links_shaped": float(stage.switch is not None),
     }
+    if stage.settled_ms is not None:
+        found["settled_ms"] = stage.settled_ms
     if stage.switch is not None:
         sent = stage.switch.bytes_sent
         found["bytes"] = sum(sent)

@@ -86,7 +86,8 @@ def _css() -> str:
 def _header(content: Content) -> Markup:
     summary, manifest = content.summary, content.manifest
     runs = f"{summary.finished:,} of {summary.runs:,} runs"
-    time = f"{show_duration(summary.virtual_ms)} of virtual time"
+    is_local = content.scenario.mode is Mode.LOCAL
+    time = f"{show_duration(summary.virtual_ms)} of {'real' if is_local else 'virtual'} time"
     parts = [runs, time, f"{summary.cpu_seconds:,.0f} s of processor time", manifest.began]
     parts.append(f"placet {manifest.version} {(manifest.commit or '')[:12]}".strip())
     words = element("p", " · ".join(parts), class_="meta")
@@ -98,7 +99,7 @@ def _header(content: Content) -> Markup:
         )
     if summary.expect == "broken":
         notes.append("This scenario shows what breaks: it holds if something does.")
-    if content.scenario.mode is Mode.LOCAL:
+    if is_local:
         notes.append(
             "Real daemons ran on one machine in real time: numbers differ a little from run to run."
         )

@@ -5,6 +5,7 @@ from statistics import median
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from simulations.outcome import Series
 from simulations.report.style import (
@@ -98,6 +99,7 @@ def height_figure(series: Series) -> Figure:
         if not is_few:
             _outline(axes, by_node, unit)
         axes.set(xlabel=f"time [{unit_name}]", ylabel="height [blocks]", ylim=(0, None))
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(loc="upper left", ncols=2)
     return figure
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 
 from simulations.engines import dask_cluster, pool
 from simulations.engines.shards import choose, parse_shard
@@ -13,7 +14,7 @@ from simulations.results.manifest import load_manifest, load_scenario
 from simulations.results.record import Raised, Record
 from simulations.results.rows import write_tables
 from simulations.results.summary import Summary, save_summary, summarize
-from simulations.scenario.model import Scenario
+from simulations.scenario.model import Mode, Scenario
 from simulations.scenario.sweep import runs
 
 Watch = Callable[[Record], None]
@@ -53,6 +54,10 @@ def carry_out(folder: Folder, engine: Engine, watch: Watch) -> Summary:
     """Do all runs of the folder that have not ended yet; tables are written whatever happens."""
     manifest = load_manifest(folder)
     scenario = load_scenario(folder, manifest)
+    if scenario.mode is Mode.LOCAL:
+        # Real daemons need the machine for themselves, and it must allow what they go through.
+        import_module("simulations.local.run").check_playable(scenario)
+        engine = Engine(workers=1)
     done = finished(read_records(folder))
     left = (task for task in tasks_of(scenario, manifest.shard) if task.index not in done)
     try:

@@ -15,7 +15,7 @@ import msgspec
 from simulations.outcome import Outcome, Verdict
 from simulations.results.folder import Folder, write_whole
 from simulations.results.record import Record
-from simulations.scenario.model import Bound, Scenario, Value
+from simulations.scenario.model import Bound, Mode, Scenario, Value
 from simulations.scenario.sweep import Parameters
 
 
@@ -90,7 +90,7 @@ def summarize(
         verdict=_worst(
             [each.verdict for each in combinations], is_whole=len(records) == len(planned)
         ),
-        crypto=scenario.network.crypto,
+        crypto="real" if scenario.mode is Mode.LOCAL else scenario.network.crypto,
         runs=len(planned),
         finished=len(records),
         verdicts=dict(sorted(verdicts.items())),

@@ -11,7 +11,7 @@ import msgspec
 from simulations.outcome import Outcome
 from simulations.run import simulate
 from simulations.scenario.load import with_values
-from simulations.scenario.model import Scenario
+from simulations.scenario.model import Mode, Scenario
 from simulations.scenario.sweep import combinations, count_runs
 
 SHORT, LONG = 0.02, 0.06
@@ -19,6 +19,12 @@ SHORT, LONG = 0.02, 0.06
 
 VIRTUAL_MIN = 2_000
 """The short probe lasts at least so long, in virtual milliseconds, or as long as the run."""
+
+LOCAL_SECONDS = 15
+"""What real daemons take to start, settle and stop, besides the time of load and faults."""
+
+LOCAL_METRICS = ("events_acknowledged", "links_shaped", "packets_lost", "silence_max_ms", "starts")
+"""What only runs with real daemons measure."""
 
 PROBE_SECONDS_MAX = 10.0
 """No second probe is made after a first one that took longer."""
@@ -45,10 +51,15 @@ def estimate(scenario: Scenario, workers: int) -> Estimate:
     costs = []
     metrics: dict[str, None] = {}
     for parameters in probed:
-        cost, outcome = _cost(with_values(scenario, parameters))
+        changed = with_values(scenario, parameters)
+        cost, outcome = _cost(msgspec.structs.replace(changed, mode=Mode.VIRTUAL))
         costs.append(cost)
         metrics |= dict.fromkeys(outcome.metrics)
     total = count * sum(costs) / len(costs)
+    if scenario.mode is Mode.LOCAL:
+        total = count * (scenario.duration / 1_000 + LOCAL_SECONDS)
+        workers = 1
+        metrics |= dict.fromkeys(LOCAL_METRICS)
     return Estimate(
         runs=count,
         cpu_seconds=total,

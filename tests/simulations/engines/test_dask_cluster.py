@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from simulations.engines import dask_cluster, pool
 from simulations.engines.code_versions import code_versions
 from simulations.engines.task import EngineFailed, Task
 from simulations.outcome import Outcome
+from simulations.scenario.model import Load, Scenario
 from tests.simulations.engines import deeds
 from tests.simulations.engines.test_pool import await_that
 
@@ -77,13 +79,15 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+def note(into: dict[int, Outcome], task: Task, outcome: Outcome) -> None:
+    """Keep an outcome without what differs from machine to machine."""
+    into[task.index] = replace(outcome, cpu_seconds=0.0)
+
+
 def test_a_cluster_gives_the_rows_of_the_pool(cluster: str) -> None:
     tasks = deeds.tasks(24, loss=0.25)
     by_cluster: dict[int, Outcome] = {}
     by_pool: dict[int, Outcome] = {}
-
-    def note(into: dict[int, Outcome], task: Task, outcome: Outcome) -> None:
-        into[task.index] = outcome
 
     failures = dask_cluster.run(
         tasks,
@@ -96,6 +100,25 @@ def test_a_cluster_gives_the_rows_of_the_pool(cluster: str) -> None:
     assert failures == []
     assert by_cluster == by_pool
     assert len(by_pool) == 24
+
+
+def test_a_cluster_gives_the_traces_of_the_pool(cluster: str) -> None:
+    scenario = Scenario(
+        name="traces", question="Are they the same?", duration=3_000, settle=2_000,
+        load=Load(consents=2.0),
+    )  # fmt: skip
+    tasks = [Task(index=index, seed=index, scenario=scenario) for index in range(4)]
+    by_cluster: dict[int, Outcome] = {}
+    by_pool: dict[int, Outcome] = {}
+
+    failures = dask_cluster.run(
+        tasks, address=cluster, on_outcome=lambda task, ran: note(by_cluster, task, ran)
+    )
+    pool.run(tasks, workers=2, on_outcome=lambda task, ran: note(by_pool, task, ran))
+
+    assert failures == []
+    assert by_cluster == by_pool
+    assert len({outcome.trace_hash for outcome in by_pool.values()}) == 4
 
 
 def test_both_workers_of_a_cluster_work(cluster: str) -> None:
@@ -127,6 +150,7 @@ def test_a_task_that_raises_on_a_cluster_is_reported(cluster: str) -> None:
     ]
 
 
+@pytest.mark.soak
 def test_a_task_that_kills_workers_is_reported_and_the_rest_goes_on(tmp_path: Path) -> None:
     done: list[int] = []
     nanny = [each for each in WORKER if each != "--no-nanny"]
