@@ -116,15 +116,21 @@ class ClinicTraitor(Traitor):
 
 
 class StallingCustodian(ClinicTraitor):
+    """The node of a clinic that grants requests, and then hands nothing over."""
+
     kind = "stalling-custodian"
     clinic = StallingClinic
 
 
 class UnloggedCustodian(ClinicTraitor):
+    """The node of a clinic that sends keys without putting the disclosure on the chain."""
+
     kind = "unlogged-custodian"
     clinic = UnloggedClinic
 
 
 class ReplayingRequester(ClinicTraitor):
+    """The node of a clinic that repeats its requests, to their custodian and to others."""
+
     kind = "replaying-requester"
     clinic = ReplayingClinic

@@ -51,18 +51,24 @@ class DoubleVoter(Traitor):
 
 
 class DoubleNotarizer(DoubleVoter):
+    """Notarizes two blocks of one view, each towards half of the others."""
+
     kind = "double-notarizer"
     true = VoteKind.NOTARIZE
     false = VoteKind.NOTARIZE
 
 
 class FinalizerNullifier(DoubleVoter):
+    """Finalizes a block towards half of the others, and nullifies its view towards the rest."""
+
     kind = "finalizer-nullifier"
     true = VoteKind.FINALIZE
     false = VoteKind.NULLIFY
 
 
 class DoubleFinalizer(DoubleVoter):
+    """Finalizes two blocks of one view, each towards half of the others."""
+
     kind = "double-finalizer"
     true = VoteKind.FINALIZE
     false = VoteKind.FINALIZE

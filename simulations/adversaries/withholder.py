@@ -53,11 +53,15 @@ class Withholder(Traitor):
 
 
 class VoteWithholder(Withholder):
+    """Keeps its votes and proposals to itself."""
+
     kind = "vote-withholder"
     withheld = (Vote, Proposal)
 
 
 class CertificateWithholder(Withholder):
+    """Passes no certificate on."""
+
     kind = "certificate-withholder"
     withheld = (Certificate, FinalizedBlocks)
     topics = (Topic.BLOCKS,)
@@ -69,6 +73,8 @@ class CertificateWithholder(Withholder):
 
 
 class BodyWithholder(Withholder):
+    """Proposes to no more than a quorum, and passes no blocks on."""
+
     kind = "body-withholder"
     withheld = (BlockSent, FinalizedBlocks)
     topics = (Topic.BLOCKS,)
@@ -88,6 +94,8 @@ class BodyWithholder(Withholder):
 
 
 class EventWithholder(Withholder):
+    """Passes no events of others on."""
+
     kind = "event-withholder"
     withheld = (Bundle,)
     topics = (Topic.EVENTS,)

@@ -1,32 +1,31 @@
-"""The kinds of faults, and what each of them needs to be said."""
+"""The kinds of faults and adversaries that there are, each with the first sentence about it.
 
-import msgspec
+The lists are those of the code that carries them out; here is only how they are shown.
+"""
+
+from functools import cache
+from inspect import getdoc
+
+NEED_NODES = ("partition", "cut", "crash", "restart", "pause", "restore-backup", "lose-disk")
+"""Faults that make no sense without `nodes`."""
 
 
-class FaultKind(msgspec.Struct, frozen=True, kw_only=True):
-    nodes: bool = True
-    """Whether it needs to be said where."""
-    amount: bool = False
-    """Whether it needs a number other than zero."""
+@cache
+def fault_kinds() -> dict[str, str]:
+    """Return what each kind of fault does."""
+    from simulations.world.faults.plan import KINDS, RANDOM  # noqa: PLC0415 (Knows all the world.)
+
+    kinds = {name: _first_sentence(fault) for name, fault in KINDS.items()}
+    return kinds | {RANDOM: "Many faults of all kinds, drawn from the seed; `amount` is how many."}
 
 
-FAULT_KINDS = {
-    "partition": FaultKind(),
-    "cut": FaultKind(),
-    "flap": FaultKind(),
-    "clog": FaultKind(),
-    "link": FaultKind(nodes=False),
-    "crash": FaultKind(),
-    "restart": FaultKind(),
-    "pause": FaultKind(),
-    "slow-cpu": FaultKind(amount=True),
-    "skew": FaultKind(amount=True),
-    "clock-jump": FaultKind(amount=True),
-    "disk-full": FaultKind(),
-    "disk-error": FaultKind(),
-    "slow-fsync": FaultKind(amount=True),
-    "restore-backup": FaultKind(),
-    "lose-disk": FaultKind(),
-    "authority-change": FaultKind(),
-    "random": FaultKind(nodes=False),
-}
+@cache
+def adversary_kinds() -> dict[str, str]:
+    """Return what each kind of adversary does."""
+    from simulations.adversaries.kinds import KINDS  # noqa: PLC0415 (Knows all the world.)
+
+    return {name: _first_sentence(kind) for name, kind in sorted(KINDS.items())}
+
+
+def _first_sentence(thing: object) -> str:
+    return " ".join((getdoc(thing) or "").partition("\n\n")[0].split())

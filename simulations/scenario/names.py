@@ -1,7 +1,7 @@
 """Which nodes a scenario has, and which of them a name, a group or a pattern means."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from simulations.errors import ScenarioInvalid
@@ -31,8 +31,11 @@ def nodes_of(scenario: Scenario, names: Iterable[str]) -> Nodes:
     A name is that of a node, of a group or of a region, a pattern with `*` or `?`, or a range such
     as `member-0..49`.
     """
-    known = all_nodes(scenario.network)
-    groups = groups_of(scenario)
+    return nodes_meant(names, all_nodes(scenario.network), groups_of(scenario))
+
+
+def nodes_meant(names: Iterable[str], known: Nodes, groups: Mapping[str, Nodes]) -> Nodes:
+    """Return which of the `known` nodes the names mean, in their order, or raise `NoSuchNode`."""
     meant: dict[str, None] = {}
     for name in names:
         meant |= dict.fromkeys(_meaning(name, known, groups, 0))
@@ -44,12 +47,14 @@ def groups_of(scenario: Scenario) -> dict[str, Nodes]:
     return scenario.groups | {region.name: region.nodes for region in scenario.regions}
 
 
-def _meaning(name: str, known: Nodes, groups: dict[str, Nodes], depth: int) -> list[str]:
+def _meaning(name: str, known: Nodes, groups: Mapping[str, Nodes], depth: int) -> list[str]:
     if depth > GROUP_DEPTH_MAX:
         raise NoSuchNode(f"the group `{name}` is nested more than {GROUP_DEPTH_MAX} deep")
     if name in groups:
         inner = (_meaning(each, known, groups, depth + 1) for each in groups[name])
         return [node for nodes in inner for node in nodes]
+    if name in known:
+        return [name]
     if found := _RANGE.fullmatch(name):
         wanted = {f"{found[1]}{number}" for number in range(int(found[2]), int(found[3]) + 1)}
         nodes = [node for node in known if node in wanted]

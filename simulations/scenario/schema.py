@@ -14,6 +14,7 @@ from msgspec import inspect
 
 from simulations.scenario import model
 from simulations.scenario.fields import plain_type, scenario_type
+from simulations.scenario.kinds import adversary_kinds, fault_kinds
 from simulations.scenario.units import show_duration
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -42,8 +43,8 @@ def json_schema() -> dict[str, Any]:
 
 
 def markdown() -> str:
-    """Return a table of keys for each kind of table in a file."""
-    return "\n".join(_tables(scenario_type(), "", ()))
+    """Return tables of the keys of a file, of all faults and of all adversaries."""
+    return "\n".join([*_tables(scenario_type(), "", ()), *_kinds()])
 
 
 @cache
@@ -151,6 +152,13 @@ def _tables(kind: inspect.StructType, header: str, above: tuple[str, ...]) -> It
     yield ""
     for title, struct, path in inner:
         yield from _tables(struct, title, path)
+
+
+def _kinds() -> Iterator[str]:
+    yield from ("### Faults", "", "| kind | what happens |", "|---|---|")
+    yield from (f"| `{name}` | {text} |" for name, text in fault_kinds().items())
+    yield from ("", "### Adversaries", "", "| kind | what it does |", "|---|---|")
+    yield from (f"| `{name}` | {text} |" for name, text in adversary_kinds().items())
 
 
 def _line(field: inspect.Field, text: str) -> str:

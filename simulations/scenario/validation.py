@@ -9,12 +9,15 @@ from typing import NamedTuple
 
 from simulations.errors import ScenarioInvalid
 from simulations.scenario.hint import did_you_mean
-from simulations.scenario.kinds import FAULT_KINDS
+from simulations.scenario.kinds import NEED_NODES, adversary_kinds, fault_kinds
 from simulations.scenario.lines import Path, lines_of_values
 from simulations.scenario.load import place_and_cause, with_values
 from simulations.scenario.model import Adversary, Bound, Fault, Nodes, Region, Scenario
 from simulations.scenario.names import NoSuchNode, all_nodes, nodes_of
 from simulations.scenario.sweep import combinations, count_runs
+
+ONLY_AT_THE_END = ("settled_ms",)
+"""Metrics that a probe does not give, because it is over before everything has settled."""
 
 COMBINATIONS_MAX = 2_000
 """How many combinations of a sweep are looked at; the first ones."""
@@ -59,7 +62,7 @@ def find_unknown_metrics(scenario: Scenario, metrics: Iterable[str]) -> list[Pro
     return [
         Problem(place, f"there is no metric called `{name}`{did_you_mean(name, known)}")
         for place, name in named
-        if name not in known
+        if name not in known and name not in ONLY_AT_THE_END
     ]
 
 
@@ -89,15 +92,15 @@ def _of_names(scenario: Scenario) -> Iterator[Problem]:
 
 
 def _of_fault(scenario: Scenario, fault: Fault, place: Path) -> Iterator[Problem]:
-    if fault.kind not in FAULT_KINDS:
-        hint = did_you_mean(fault.kind, FAULT_KINDS) or f": there are {', '.join(FAULT_KINDS)}"
+    known = fault_kinds()
+    if fault.kind not in known:
+        hint = did_you_mean(fault.kind, known) or f": there are {', '.join(known)}"
         yield Problem((*place, "kind"), f"there is no fault called `{fault.kind}`{hint}")
         return
-    kind = FAULT_KINDS[fault.kind]
-    if kind.nodes and not fault.nodes:
+    if fault.kind in NEED_NODES and not fault.nodes:
         yield Problem(place, f"a {fault.kind} needs `nodes`")
-    if kind.amount and not fault.amount:
-        yield Problem(place, f"a {fault.kind} needs an `amount`")
+    if fault.kind == "link" and fault.link is None:
+        yield Problem(place, "a fault of links needs a table `link`")
     if fault.at is not None and fault.when is not None:
         yield Problem(place, "a fault has `at` or `when`, not both")
     if fault.at is not None and fault.at > scenario.duration:
@@ -108,6 +111,11 @@ def _of_fault(scenario: Scenario, fault: Fault, place: Path) -> Iterator[Problem
 
 
 def _of_adversary(scenario: Scenario, adversary: Adversary, place: Path) -> Iterator[Problem]:
+    known = adversary_kinds()
+    if adversary.kind not in known:
+        hint = did_you_mean(adversary.kind, known) or f": there are {', '.join(known)}"
+        cause = f"there is no adversary called `{adversary.kind}`{hint}"
+        yield Problem((*place, "kind"), cause)
     if not adversary.nodes:
         yield Problem(place, "an adversary needs `nodes`")
     yield from _of_nodes(scenario, adversary.nodes, (*place, "nodes"))

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from simulations.errors import SimulationError
 from simulations.outcome import Outcome, Verdict
 from simulations.scenario.model import Scenario
-from simulations.world.names import UnknownNode
 
 Run = Callable[[Scenario, int], Outcome]
 
@@ -32,7 +31,7 @@ def observe(scenario: Scenario, seed: int, run: Run) -> Ran:
     """Run, and return by what its failure is known; a scenario that cannot be has no symptom."""
     try:
         outcome = run(scenario, seed)
-    except (SimulationError, UnknownNode):
+    except SimulationError:
         return Ran(frozenset(), None)
     except Exception as error:  # What the code under test raises is what we look for.
         return Ran(frozenset({_raised(error)}), None)

@@ -190,6 +190,8 @@ class Workload:
         is_at_home = not is_elsewhere and patient.home in self._open
         place = patient.home if is_at_home else self.random.choice(self._open)
         clinic = self.clinics[place]
+        if not clinic.node.is_up:
+            return None  # Nobody can be served there now.
         self._note("consents")
         clinic.deliver(signed, opening, wish.custodian)
         clinic.node.submit(signed)

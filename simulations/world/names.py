@@ -1,14 +1,9 @@
-"""The names of nodes in scenarios: labels, groups, `authority-*` and `*`."""
-
-from fnmatch import fnmatchcase
+"""The places of nodes in a world, by the names that scenarios use."""
 
 from simulations.scenario.model import Nodes, Region
+from simulations.scenario.names import nodes_meant
 
 EVERYBODY = "*"
-
-
-class UnknownNode(Exception):
-    """A scenario names a node that it does not have."""
 
 
 class Directory:
@@ -21,18 +16,7 @@ class Directory:
         self._groups = groups | {region.name: region.nodes for region in regions}
 
     def places(self, names: Nodes) -> list[int]:
-        """Return the places of all whom the names mean, sorted. Raises `UnknownNode`."""
-        found: dict[int, None] = {}
-        for name in names:
-            found |= dict.fromkeys(self._meant(name))
-        return sorted(found)
-
-    def _meant(self, name: str) -> list[int]:
-        if name in self._groups:
-            return self.places(self._groups[name])
-        if name in self._places:
-            return [self._places[name]]
-        matching = [place for label, place in self._places.items() if fnmatchcase(label, name)]
-        if not matching:
-            raise UnknownNode(f"{name} is neither a node nor a group")
-        return matching
+        """Return the places of all whom the names mean, sorted. Raises `NoSuchNode`."""
+        return [
+            self._places[node] for node in nodes_meant(names, tuple(self._places), self._groups)
+        ]
