@@ -1,10 +1,56 @@
-"""What leads a light client from one epoch to the next, made of blocks or kept from before them."""
+"""What leads a light client from one epoch to the next, made of blocks or kept from before them.
 
-from daemon.storage.staging import stored_proof
+The last block of an epoch names the authorities of the next one, and has a certificate. As long as
+it is here, it is the proof; before pruning deletes it, the proof is kept. Who copied a state was
+given the proofs of all epochs before.
+"""
+
+from collections.abc import Iterator
+
+from daemon.storage.errors import CorruptStore
+from daemon.storage.staging import stage_epochs, stored_proof
 from daemon.storage.store import ChainStore
-from protocol.light import EpochProof
+from protocol.electorates import end_height, epoch_entry
+from protocol.light import EpochProof, FinalHeader
 
 
 def epoch_proof(store: ChainStore, epoch: int) -> EpochProof | None:
     """Return the proof of an epoch that has ended, `None` if it has not."""
-    return stored_proof(store, epoch)
+    end, following = end_height(store, epoch), epoch_entry(store, epoch + 1)
+    if end is None or following is None or end > store.height:
+        return None
+    if end < store.lowest_height:
+        return stored_proof(store, epoch)
+    final = final_header(store, end)
+    return None if final is None else EpochProof(final, following.authorities)
+
+
+def final_header(store: ChainStore, height: int) -> FinalHeader | None:
+    """Return a header with the certificate that is stored for exactly this block, if there is one.
+
+    Raises `CorruptStore` if the block is not there.
+    """
+    block, certificate = store.block(height), store.certificate(height)
+    if block is None:
+        raise CorruptStore(f"block {height} is missing")
+    if certificate is None:
+        return None
+    tail = tuple(each.header for each in store.tail(height))
+    return FinalHeader(block.header, tail, certificate)
+
+
+def keep_proofs(store: ChainStore, below: int) -> None:
+    """Keep the proofs of all epochs whose last block is below the height: it will be deleted."""
+    for epoch in _ended_below(store, below):
+        if stored_proof(store, epoch) is None:
+            proof = epoch_proof(store, epoch)
+            if proof is None:
+                raise CorruptStore(f"the last block of epoch {epoch} has no certificate")
+            stage_epochs(store, epoch, [proof])
+
+
+def _ended_below(store: ChainStore, height: int) -> Iterator[int]:
+    epoch = 0
+    while (end := end_height(store, epoch)) is not None and end < height:
+        yield epoch
+        epoch += 1

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from daemon.storage import layout
 from daemon.storage.layout import Location, block_entries
+from daemon.storage.proofs import epoch_proof
 from daemon.storage.store import ChainStore
 from daemon.storage.tables import TABLES
 from daemon.storage.verification_report import (
@@ -53,6 +54,7 @@ class PrunedVerification:
             if parent is not None and block.header.parent != parent:
                 raise Wrong(f"block {height} does not follow the one before")
             parent = block_hash(block.header)
+            self._reach(block.header.epoch)
             self._check(block)
             if height % BLOCKS_PER_REPORT == 0:
                 self._report_progress(self.report)
@@ -63,6 +65,17 @@ class PrunedVerification:
         for table in TABLES:
             table.items(self._store)
         self._report_progress(self.report)
+
+    def _reach(self, epoch: int) -> None:
+        """Go on to the epoch of the next block."""
+        while self._light.epoch < epoch:
+            proof = epoch_proof(self._store, self._light.epoch)
+            if proof is None:
+                raise Wrong(f"nothing proves who votes after epoch {self._light.epoch}")
+            try:
+                self._light.advance(proof)
+            except (InvalidBlock, InvalidCertificate) as error:
+                raise Wrong(f"the proof of epoch {self._light.epoch} is not valid") from error
 
     def _check(self, block: Block) -> None:
         height = block.header.height

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from daemon.storage import layout
 from daemon.storage.layout import Entries, at, block_entries
+from daemon.storage.proofs import keep_proofs
 from daemon.storage.store import ChainStore, decode_stored
 from protocol.blocks import Block
 
@@ -67,6 +68,7 @@ def prune_steps(store: ChainStore, *, keep_from: int) -> Iterator[Progress]:
     """Do the same step by step; the newest block always stays."""
     keep_from = max(store.lowest_height, min(keep_from, store.height))
     if keep_from > store.lowest_height:
+        keep_proofs(store, keep_from)
         store.raise_lowest(keep_from)
     first = next((block.header.height for block in blocks_below(store, keep_from)), keep_from)
     progress = Progress(0, keep_from - first, 0)
