@@ -13,7 +13,7 @@ from typing import assert_never
 import structlog
 import trio
 
-from daemon.storage.proofs import epoch_proof
+from daemon.storage.proofs import epoch_proof, final_header
 from daemon.storage.staging import (
     drop_staged,
     finish_bucket,
@@ -119,7 +119,7 @@ class Snapshots:
         try:
             answer: Answer | None
             if isinstance(effect, SendEpochs):
-                answer = await trio.to_thread.run_sync(_epochs, self._store, effect.first)
+                answer = await trio.to_thread.run_sync(answer_epochs, self._store, effect.first)
             else:
                 answer = await self._read_held(effect)
             if answer is not None:
@@ -134,7 +134,7 @@ class Snapshots:
         held.readers += 1
         try:
             # It is not cancelled while the thread reads: nothing is closed below it.
-            return await trio.to_thread.run_sync(_read, held, effect.question)
+            return await trio.to_thread.run_sync(read_held, held, effect.question)
         finally:
             held.readers -= 1
             _close_unused(held)
@@ -145,7 +145,10 @@ def _close_unused(held: Held) -> None:
         held.close()
 
 
-def _read(held: Held, question: ManifestWanted | BucketWanted) -> Answer | None:
+def read_held(
+    held: Held, question: ManifestWanted | BucketWanted
+) -> ManifestSent | BucketSent | None:
+    """Answer from a held state. Blocks, and may read all of it."""
     match question:
         case ManifestWanted():
             return _manifest(held)
@@ -156,8 +159,8 @@ def _read(held: Held, question: ManifestWanted | BucketWanted) -> Answer | None:
 
 def _manifest(held: Held) -> ManifestSent | None:
     store = held.store
-    certificate = store.certificate(store.height)
-    if certificate is None:
+    final = final_header(store, store.height)
+    if final is None:
         return None
     if held.sizes is None:
         sizes = [0] * BUCKET_COUNT
@@ -166,8 +169,8 @@ def _manifest(held: Held) -> ManifestSent | None:
         held.sizes = tuple(sizes)
     return ManifestSent(
         head=store.head,
-        descendants=(),
-        certificate=certificate,
+        descendants=final.descendants,
+        certificate=final.certificate,
         accumulators=store.digest,
         sizes=held.sizes,
     )
@@ -192,7 +195,8 @@ def _entries_after(store: ChainStore, after: bytes) -> Iterator[tuple[bytes, byt
             yield key, value
 
 
-def _epochs(store: ChainStore, first: int) -> EpochsSent | None:
+def answer_epochs(store: ChainStore, first: int) -> EpochsSent | None:
+    """Answer with proofs of epochs from `first` on; `None` if it has not ended. Blocks."""
     proofs = []
     for epoch in range(first, first + EPOCHS_PER_ANSWER_MAX):
         proof = epoch_proof(store, epoch)

@@ -12,22 +12,19 @@ from typing import Annotated
 
 import msgspec
 
-from protocol.blocks import Header, block_hash
+from protocol.blocks import TAIL_MAX, Header, block_hash
 from protocol.codec import Message
 from protocol.errors import InvalidBlock
 from protocol.genesis import AUTHORITIES_MAX, Authority, Genesis, authorities_hash, network_id
 from protocol.identity import Verifier
 from protocol.votes import Certificate, VoteKind, validate_certificate
 
-DESCENDANTS_MAX = 64
-"""How many headers may stand between a header and the one that its certificate names."""
-
 
 class FinalHeader(Message, frozen=True):
-    """A header, and the proof that it is final: a certificate for it, or for a descendant."""
+    """A header, and why it is final: a certificate for it, or for the end of its tail."""
 
     header: Header
-    descendants: Annotated[tuple[Header, ...], msgspec.Meta(max_length=DESCENDANTS_MAX)]
+    descendants: Annotated[tuple[Header, ...], msgspec.Meta(max_length=TAIL_MAX)]
     certificate: Certificate
 
 
@@ -67,8 +64,8 @@ class LightClient:
         last = final.header
         for header in final.descendants:
             self._validate_header(header)
-            if header.parent != block_hash(last):
-                raise InvalidBlock("a header does not stand on the one before")
+            if not header.is_tail or header.parent != block_hash(last):
+                raise InvalidBlock("a header is none of the tail, or does not stand on the other")
             last = header
         certificate = final.certificate
         if certificate.kind != VoteKind.FINALIZE or certificate.block != block_hash(last):

@@ -9,12 +9,12 @@ from typing import Annotated
 
 import msgspec
 
-from protocol.blocks import BLOCK_SIZE_MAX, Block, BlockHash, FinalizedBlocks, Header
+from protocol.blocks import BLOCK_SIZE_MAX, TAIL_MAX, Block, BlockHash, FinalizedBlocks, Header
 from protocol.codec import Bytes16, Counter, Message, Timestamp, encode
 from protocol.digest import BUCKET_COUNT, DIGEST_SIZE
 from protocol.events import SignedEvent
 from protocol.identity import MemberId, NetworkId, Signature, SigningKey, signing_bytes
-from protocol.light import DESCENDANTS_MAX, EpochProof
+from protocol.light import EpochProof
 from protocol.votes import Certificate, Vote
 
 EVENTS_PER_BUNDLE_MAX = 256
@@ -131,7 +131,7 @@ class ManifestSent(Message, frozen=True, tag="manifest-sent"):
     """A snapshot: a final block, and what the state after it sums up to, bucket by bucket."""
 
     head: Block
-    descendants: Annotated[tuple[Header, ...], msgspec.Meta(max_length=DESCENDANTS_MAX)]
+    descendants: Annotated[tuple[Header, ...], msgspec.Meta(max_length=TAIL_MAX)]
     certificate: Certificate
     accumulators: Annotated[bytes, msgspec.Meta(min_length=DIGEST_SIZE, max_length=DIGEST_SIZE)]
     sizes: Annotated[

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from daemon.storage import layout
 from daemon.storage.layout import Entries, at, block_entries, changed_pieces
 from daemon.storage.store import ChainStore, decode_stored
+from protocol.blocks import Block
 from protocol.codec import encode
 from protocol.digest import ACCUMULATOR_SIZE, BUCKET_COUNT, bucket_of
 from protocol.light import EpochProof
@@ -78,6 +79,7 @@ def adopt(store: ChainStore, manifest: ManifestSent) -> None:
         layout.STATE_KEY: store.spare_state,
         layout.LOWEST_KEY: height.to_bytes(8, "big"),
         at(layout.CERTIFICATE, height): encode(manifest.certificate),
+        at(layout.TAIL, height): _tail(manifest),
         **block_entries(head, store.network),
         **{layout.DIGEST + key: piece for key, piece in pieces.items()},
         **dict.fromkeys(map(_bucket_key, range(BUCKET_COUNT))),
@@ -90,6 +92,12 @@ def sweep(store: ChainStore) -> None:
     """Delete a state that is not in use, unless parts of it are copied already."""
     if not staged_buckets(store):
         drop_staged(store, range(BUCKET_COUNT))
+
+
+def _tail(manifest: ManifestSent) -> bytes | None:
+    """Return the blocks of the tail as the store keeps them: they carry nothing but headers."""
+    blocks = tuple(Block(header, ()) for header in manifest.descendants)
+    return encode(blocks) if blocks else None
 
 
 def _bucket_key(bucket: int) -> bytes:
