@@ -4,6 +4,7 @@
     agreement   one chain, each block on its parent, one state, no event twice, no idle blocks
     votes       no vote contradicts another, and none leaves before it is durable
     certificates  at most one outcome of a view, each of a true quorum
+    epochs      nobody votes too early or too late; each handoff ends
     evidence    only those are accused, blamed or halted who deserve it
     bounds      memory and timers
     ledger      the chain, judged by a ledger that is naive on purpose

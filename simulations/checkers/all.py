@@ -9,6 +9,7 @@ from simulations.checkers.canaries import Canaries
 from simulations.checkers.certificates import Certificates
 from simulations.checkers.culprits import Culprits
 from simulations.checkers.emergencies import Emergencies
+from simulations.checkers.epochs import Epochs
 from simulations.checkers.evidence import Evidence
 from simulations.checkers.ledger import Ledger
 from simulations.checkers.liveness import Liveness
@@ -39,6 +40,7 @@ class Checkers:
             Certificates(self.watch),
             self.evidence,
             Emergencies(self.watch),
+            Epochs(self.watch),
             Bounds(self.watch),
             Ledger(self.watch),
             Replay(self.watch),

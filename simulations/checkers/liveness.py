@@ -5,6 +5,7 @@ from typing import Any
 from protocol.consensus import TimerKind
 from protocol.council import HEARTBEAT_MAX, HEARTBEAT_MIN
 from protocol.effects import HeartbeatTimer, SendMessage
+from protocol.electorates import is_handoff_pending
 from protocol.events import EventId
 from protocol.messages import Status
 from simulations.checkers.watch import Watch
@@ -35,8 +36,11 @@ class Liveness:
     @property
     def is_complete(self) -> bool:
         """Say whether all is final or refused, everywhere."""
-        hosts = self.watch.settled
-        height = self.watch.world.witness.disk.height
+        hosts, witness = self.watch.settled, self.watch.world.witness
+        height = witness.disk.height
+        if is_handoff_pending(witness.disk.state, height + 1):
+            self.complete_since = None
+            return False
         # Whoever lagged the last time probably still does.
         self._lagging %= len(hosts)
         for step in range(len(hosts)):

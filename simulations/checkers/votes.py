@@ -54,6 +54,9 @@ class Votes:
                 self._is_consistent(host, vote)
 
     def _is_consistent(self, host: CoreHost, vote: Vote) -> None:
+        if host.place in self.watch.world.stale:
+            self.watch.world.coverage["votes:from-a-stale-log"] += 1
+            return
         key = self.watch.authorities(vote.epoch)[vote.signer].voting_key
         signed = self._signed.setdefault((key, vote.epoch, vote.view), {})
         if signed.setdefault(vote.kind, vote.block) != vote.block:
@@ -66,8 +69,8 @@ class Votes:
             self.watch.report(self, f"notarized another block of view {vote.view}", host)
 
     def _is_durable(self, host: CoreHost, vote: Vote) -> None:
-        head = host.disk.blocks[-1].header
-        if (vote.epoch, vote.view) <= (head.epoch, head.view):
+        settled = host.disk.certificates.get(host.disk.height)
+        if settled is not None and (vote.epoch, vote.view) <= (settled.epoch, settled.view):
             return
         log = self._log_of(host)
         if vote not in log.votes:

@@ -32,8 +32,9 @@ class Watch:
         return [host for host in self.honest if host.name not in unwelcome]
 
     def is_liar(self, name: int) -> bool:
-        """Say whether the scenario made the party of this name hostile."""
-        return any(host.is_traitor for host in self.world.hosts if host.name == name)
+        """Say whether the scenario made the party of this name hostile, or made it forget."""
+        stale = self.world.stale
+        return any(h.is_traitor or h.place in stale for h in self.world.hosts if h.name == name)
 
     def authorities(self, epoch: int) -> tuple[Authority, ...]:
         """Return who votes in an epoch that an honest node knows of."""

@@ -25,10 +25,11 @@ from protocol.effects import (
     SendRange,
     StoreBlocks,
     TimerFired,
+    VotingKeyAdded,
 )
 from protocol.errors import DecodeError, ProtocolError
 from protocol.events import EventId, SignedEvent, event_id
-from protocol.identity import MemberId
+from protocol.identity import MemberId, PublicKey, SigningKey
 from protocol.messages import PeerMessage
 from simulations.world.cast import Cast
 from simulations.world.clock import EPOCH_START
@@ -69,8 +70,11 @@ class CoreHost(Host):
         self.on_frame: Callable[[int, Frame], None] = lambda *_: None
         """Called with what another member says on a stream; `sender` is its name."""
         self.after_steps: list[Callable[[CoreHost], None]] = []
+        is_authority = name < cast.authority_count
+        self.voting_keys = [cast.parties[name].voting_key] if is_authority else []
+        """What is durable in the key store, the oldest first."""
         self.may_vote = True
-        """Whether the node has its voting key, and a vote log that it may trust."""
+        """Whether the node has a vote log that it may trust."""
         self.backup: tuple[Disk, list[LogRecord]] | None = None
         """What an operator has put aside: the chain and the vote log of some time ago."""
 
@@ -88,8 +92,9 @@ class CoreHost(Host):
         return self.cast.parties[self.name].label
 
     def boot(self) -> Core:
-        log = self.log if self.may_vote else None
-        return Core(self.disk.origin(self.name, log, EPOCH_START + self.network.now))
+        keys = self.voting_keys if self.may_vote else []
+        log = self.log if self.may_vote else []
+        return Core(self.disk.origin(self.name, keys, log, EPOCH_START + self.network.now))
 
     def started(self) -> None:
         self.step(Started())
@@ -193,8 +198,8 @@ class CoreHost(Host):
 
     def _take_note(self, effect: EpochStarted | RefuseEvents | RememberPeer | Blame | Halt) -> None:
         match effect:
-            case EpochStarted():
-                pass
+            case EpochStarted(key=key):
+                self._erase_keys(key)
             case RefuseEvents(refusals):
                 self.refused.update({i: e for i, e in refusals if i in self.submitted})
             case RememberPeer(record):
@@ -203,6 +208,19 @@ class CoreHost(Host):
                 self.blames.append((self.cast.names[peer], error))
             case Halt(reason):
                 self.halt(reason)
+
+    def add_voting_key(self, key: SigningKey) -> None:
+        """Hold one more voting key, for an epoch to come."""
+        self.voting_keys.append(key)
+        if self.may_vote:
+            self.step(VotingKeyAdded(key))
+
+    def _erase_keys(self, used: PublicKey | None) -> None:
+        """Nobody may sign for an epoch that is over: keep the key in use and newer ones."""
+        publics = [key.public for key in self.voting_keys]
+        if used is not None:
+            self.voting_keys = self.voting_keys[publics.index(used) :]
+        self.fate["epoch"] += 1
 
     def halt(self, reason: HaltReason) -> None:
         """Go on as a member if only our key is in doubt; otherwise do nothing any more."""

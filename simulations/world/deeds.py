@@ -2,9 +2,11 @@
 
 from hashlib import sha256
 
+from protocol.blocks import Header, block_hash
 from protocol.events import (
     AccessRequested,
     AuthorityBallot,
+    AuthorityReady,
     BallotChoice,
     Basis,
     Body,
@@ -21,6 +23,7 @@ from protocol.events import (
     event_id,
     request_signing_bytes,
     sign_event,
+    voting_key_signing_bytes,
 )
 from protocol.identity import MemberId, SigningKey
 from simulations.world.cast import Cast, Party
@@ -60,6 +63,26 @@ def authority_ballot(
 ) -> SignedEvent:
     body = AuthorityBallot(authority.id, choice, candidate.id)
     return signed_by(cast, body, authority.key, valid_until=valid_until)
+
+
+def authority_ready(
+    cast: Cast,
+    member: Party,
+    voting_key: SigningKey,
+    head: Header,
+    *,
+    valid_until: int,
+) -> SignedEvent:
+    """Offer a voting key: the member has the chain up to the block of `head`."""
+    body = AuthorityReady(
+        member=member.id,
+        voting_key=voting_key.public,
+        recovery_key=member.recovery_key.public,
+        height=head.height,
+        block=block_hash(head),
+        proof=voting_key.sign(voting_key_signing_bytes(member.id, cast.id)),
+    )
+    return signed_by(cast, body, member.key, valid_until=valid_until)
 
 
 def consent_given(  # noqa: PLR0913

@@ -13,7 +13,7 @@ from protocol.consensus import LogRecord, is_settled
 from protocol.digest import StateDigest
 from protocol.events import EventId
 from protocol.genesis import Genesis
-from protocol.identity import MemberId
+from protocol.identity import MemberId, SigningKey
 from protocol.ledger import genesis_changes
 from protocol.messages import PeerRecord
 from protocol.origin import Origin
@@ -86,21 +86,22 @@ class Disk:
         blocks = tuple(self.blocks[first : end + 1])
         return FinalizedBlocks(blocks, self.certificates[end], self.tails[end])
 
-    def origin(self, name: int, log: Sequence[LogRecord] | None, sequence: int) -> Origin:
-        """Return what the node of party `name` starts from; without a log it must not vote."""
+    def origin(
+        self, name: int, keys: Sequence[SigningKey], log: Sequence[LogRecord], sequence: int
+    ) -> Origin:
+        """Return what the node of party `name` starts from; without `keys` it does not vote."""
         party, head = self.cast.parties[name], self.blocks[-1]
-        is_voter = log is not None and name < self.cast.authority_count
         certificate = self.certificates.get(self.height)
         settled = (0, 0) if certificate is None else (certificate.epoch, certificate.view)
         return Origin(
             genesis=self.cast.genesis,
             key=party.key,
-            voting_keys=(party.voting_key,) if is_voter else (),
+            voting_keys=tuple(keys),
             head=head,
             certificate=certificate,
             state=self.state,
             digest=self.digest,
-            log=[record for record in log or () if not is_settled(record, *settled)],
+            log=[record for record in log if not is_settled(record, *settled)],
             peer_records=tuple(self.peer_records.values()),
             sequence=sequence,
             verifier=self.cast.verifier,

@@ -4,14 +4,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from protocol.effects import StoreBlocks
 from protocol.genesis import Profile
-from protocol.state import is_member, member_key
 from simulations.outcome import TraceEvent
 from simulations.scenario.model import LinkSpec, Region, Scenario
 from simulations.world.cast import Cast, make_cast
 from simulations.world.core_host import CoreHost
 from simulations.world.links import Rule
+from simulations.world.membership import follow_members
 from simulations.world.names import EVERYBODY, Directory
 from simulations.world.network import Network
 from simulations.world.swarm import Swarm, make_pairs
@@ -25,10 +24,9 @@ CLOCK_SKEW_MAX = 50
 
 MakeHost = Callable[..., CoreHost]
 
-CHANGES_MEMBERS = ("member-change", "random")
+CHANGES_MEMBERS = ("member-change", "authority-change", "random")
 """Kinds of fault after which somebody may be a member who was none, or the other way round."""
 NEWCOMER = "newcomer-"
-MEMBER_TABLE = member_key(bytes(32))[:1]
 
 
 @dataclass(slots=True)
@@ -48,6 +46,9 @@ class World:
     """What a patient would not want to be read by others; never in any message."""
     excused: set[int] = field(default_factory=set)
     """Places of hosts that a fault may keep from voting for good."""
+    stale: set[int] = field(default_factory=set)
+    """Places of those among them that run from an old vote log: as good as hostile, if the others
+    have forgotten what they said."""
 
     @property
     def now(self) -> int:
@@ -100,7 +101,7 @@ def make_world(
         network.links.add(rule)
     network.on_corruption = swarm.reset
     if any(fault.kind in CHANGES_MEMBERS for fault in scenario.faults):
-        _follow_members(world)
+        follow_members(world)
     for host in hosts:
         host.clock.skew = network.random.randint(-CLOCK_SKEW_MAX, CLOCK_SKEW_MAX)
         network.after(network.random.randrange(STARTS_WITHIN), host.start)
@@ -117,24 +118,6 @@ def _newcomer_count(scenario: Scenario) -> int:
     """Return how many newcomers the faults name: newcomer-0 and so on."""
     names = {name for fault in scenario.faults for name in fault.nodes if name.startswith(NEWCOMER)}
     return len(names)
-
-
-def _follow_members(world: World) -> None:
-    """Let the links follow the membership as soon as it is final anywhere, as the daemon does."""
-
-    def look(host: CoreHost, effect: StoreBlocks) -> None:
-        if any(key[:1] == MEMBER_TABLE for key in effect.finalization.changes):
-            world.network.after(0, _reconsider_members, world, host)
-
-    for host in world.hosts:
-        host.watchers_of.setdefault(StoreBlocks, []).append(look)
-
-
-def _reconsider_members(world: World, witness: CoreHost) -> None:
-    unwelcome = {h.name for h in world.hosts if not is_member(witness.disk.state, h.id)}
-    if unwelcome != world.swarm.unwelcome and witness is world.witness:
-        world.swarm.unwelcome = unwelcome
-        world.swarm.reconsider()
 
 
 def _rules(world: World) -> list[Rule]:

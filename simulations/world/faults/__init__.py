@@ -5,6 +5,7 @@
     disks      disk-full, disk-error, slow-fsync, stall, restore-backup, lose-disk, bit-flip
     clocks     skew, clock-jump, clock-stop, clock-drift
     members    member-change (admit, remove)
+    authorities  authority-change (add, remove, rotate)
     plan       when faults begin and end
     draw       `random`: which faults a seed makes of it
 

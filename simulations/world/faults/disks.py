@@ -80,6 +80,7 @@ def restore_backup(world: World, fault: Fault) -> End:
             host.backup = None
             if fault.action == "votes":
                 _distrust(world, host)
+                world.stale.add(host.place)
                 host.log = log
             world.network.after(DOWN, host.start)
 

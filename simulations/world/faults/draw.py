@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from protocol.genesis import faulty_max
+from protocol.handoff import AUTHORITIES_MIN
 from simulations.scenario.model import Fault, LinkSpec, Scenario
 
 SHARE = 0.4
@@ -29,6 +30,9 @@ LOSABLE_KINDS = (
     "FinalizedBlocks",
 )
 DAY = 86_400_000
+LEAVING_MAX = 2
+"""How many authorities may be voted out of office in a run."""
+CANDIDATES_MAX = 2
 
 
 @dataclass(slots=True)
@@ -41,6 +45,10 @@ class Draw:
     authorities: list[str]
     members: list[str]
     newcomers: list[str]
+    leaving: int = 0
+    changes_authorities: bool = False
+    """Whether who votes changes; then `candidates` may come to vote."""
+    candidates: list[str] = field(default_factory=list)
     expendable: list[str] = field(default_factory=list)
     """Authorities that may lose their vote for good."""
 
@@ -89,14 +97,21 @@ def _draw_of(scenario: Scenario, chance: Random, fault: Fault) -> Draw:
     authorities = [f"authority-{number}" for number in range(network.authorities)]
     hostile = [name for adversary in scenario.adversaries for name in adversary.nodes]
     honest = [name for name in authorities if name not in hostile]
-    spare = max(0, faulty_max(len(authorities)) - (len(authorities) - len(honest)))
+    changes = chance.random() < SHARE
+    # Who leaves may be good, and those who are lost stay: then fewer may be lost.
+    least = max(AUTHORITIES_MIN, len(authorities) - LEAVING_MAX) if changes else len(authorities)
+    least = min(least, len(authorities))
+    spare = max(0, faulty_max(least) - (len(authorities) - len(honest)))
+    members = [f"member-{number}" for number in range(network.members)]
     newcomers = [name for name in fault.nodes if name.startswith("newcomer-")]
     return Draw(
         chance=chance,
         start=fault.at or 0,
         end=(fault.at or 0) + fault.duration if fault.duration else scenario.duration,
         authorities=authorities,
-        members=[f"member-{number}" for number in range(network.members)],
+        members=members,
+        changes_authorities=changes,
+        candidates=members[:CANDIDATES_MAX] if changes else [],
         newcomers=newcomers,
         expendable=chance.sample(honest, min(spare, len(honest))),
     )
@@ -241,7 +256,8 @@ def _disk(draw: Draw) -> Fault:
 
 def _backup(draw: Draw) -> Fault | None:
     """Members may be put back to any time, authorities if their votes are expendable."""
-    names = [*draw.members, *draw.expendable]
+    members = [name for name in draw.members if name not in draw.candidates]
+    names = [*members, *draw.expendable]
     if not names:
         return None
     kind = draw.chance.choice(("restore-backup", "restore-backup", "lose-disk"))
@@ -277,10 +293,26 @@ def _member(draw: Draw) -> Fault | None:
     if draw.newcomers and draw.chance.random() < 0.5:
         name = draw.newcomers.pop()
         return Fault(kind="member-change", at=draw.moment(), nodes=(name,), action="admit")
-    if len(draw.members) > 1:
+    if len(draw.members) > 1 and draw.members[-1] not in draw.candidates:
         name = draw.members.pop()
         return Fault(kind="member-change", at=draw.moment(), nodes=(name,), action="remove")
     return None
+
+
+def _authority(draw: Draw) -> Fault | None:
+    """Let a member come to vote, an authority leave, or one get another key."""
+    if not draw.changes_authorities:
+        return None
+    action = draw.chance.choice(("add", "remove", "rotate", "rotate"))
+    names = draw.candidates if action == "add" else draw.authorities
+    if action == "remove":
+        draw.leaving += 1
+    if not names or (action == "remove" and draw.leaving > LEAVING_MAX):
+        return None
+    name = draw.chance.choice(names)
+    if action == "rotate" and name in draw.expendable:
+        return None
+    return Fault(kind="authority-change", at=draw.moment() * 2 // 3, nodes=(name,), action=action)
 
 
 KINDS: tuple[Callable[[Draw], Fault | None], ...] = (
@@ -305,4 +337,7 @@ KINDS: tuple[Callable[[Draw], Fault | None], ...] = (
     _bit_flip,
     _clock,
     _member,
+    _authority,
+    _authority,
+    _authority,
 )

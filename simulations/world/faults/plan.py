@@ -8,7 +8,7 @@ from protocol.effects import StoreBlocks
 from simulations.errors import ScenarioInvalid
 from simulations.scenario.model import Fault
 from simulations.world.core_host import CoreHost
-from simulations.world.faults import clocks, disks, links, members, processes
+from simulations.world.faults import authorities, clocks, disks, links, members, processes
 from simulations.world.faults.draw import draw_faults
 from simulations.world.world import World
 
@@ -42,6 +42,7 @@ KINDS: dict[str, Start] = {
     "clock-stop": clocks.clock_stop,
     "clock-drift": clocks.clock_drift,
     "member-change": members.member_change,
+    "authority-change": authorities.authority_change,
 }
 RANDOM = "random"
 """The kind of fault that stands for many, drawn from the seed."""

@@ -10,8 +10,10 @@ from protocol.chain import Finalization
 from protocol.consensus import Halt, HaltReason
 from protocol.consensus.rounds import Round
 from protocol.effects import Blame, SendMessage, StoreBlocks
+from protocol.electorates import enter_epoch, newest_epoch
 from protocol.errors import InvalidBlock
 from protocol.messages import Bundle
+from protocol.state import EpochEntry
 from protocol.votes import Certificate, VoteKind, sign_vote
 from simulations.run import Run
 from simulations.world.core_host import CoreHost
@@ -53,10 +55,12 @@ def orphan(run: Run) -> None:
     store(host, Block(header, host.disk.blocks[-1].events))
 
 
-def vote(run: Run, kind: VoteKind, view: int, block: bytes) -> None:
+def vote(run: Run, kind: VoteKind, view: int, block: bytes, epoch: int = 0) -> None:
     host = run.world.hosts[0]
     key = run.world.cast.parties[0].voting_key
-    signed = sign_vote(key, run.world.cast.id, kind=kind, epoch=0, view=view, block=block, signer=0)
+    signed = sign_vote(
+        key, run.world.cast.id, kind=kind, epoch=epoch, view=view, block=block, signer=0
+    )
     tell(host, SendMessage((), signed))
 
 
@@ -74,6 +78,14 @@ def certify_with_two(run: Run) -> None:
     good = host.disk.certificates[host.disk.height]
     bad = replace(good, signers=good.signers[:2], signatures=good.signatures[:2])
     tell(host, SendMessage((), bad))
+
+
+def vote_in_the_next_epoch(run: Run) -> None:
+    host = run.world.hosts[0]
+    entry = newest_epoch(host.disk.state)
+    later = EpochEntry(epoch=1, base_height=10_000, authorities=entry.authorities)
+    host.disk.state |= {k: v for k, v in enter_epoch(later).items() if v is not None}
+    vote(run, VoteKind.NULLIFY, 1, bytes(32), epoch=1)
 
 
 def blame_the_honest(run: Run) -> None:
@@ -146,6 +158,8 @@ def leak(run: Run) -> None:
         (vote_from_memory, "Votes", "is not durable"),
         (contradict, "Votes", "finalized and nullified"),
         (certify_with_two, "Certificates", "not a quorum"),
+        (vote_in_the_next_epoch, "Epochs", "did not begin"),
+        (vote_in_the_next_epoch, "Epochs", "never begins"),
         (blame_the_honest, "Evidence", "blames authority-1"),
         (halt, "Evidence", "halted"),
         (remember_too_much, "Bounds", "rounds"),

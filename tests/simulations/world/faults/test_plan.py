@@ -2,6 +2,7 @@
 
 import pytest
 
+from protocol.electorates import newest_epoch
 from simulations.errors import ScenarioInvalid
 from simulations.run import Run
 from simulations.scenario.model import Fault, LinkSpec, When
@@ -35,6 +36,7 @@ EXAMPLES = {
     "clock-stop": Fault(kind="clock-stop", nodes=("authority-0",)),
     "clock-drift": Fault(kind="clock-drift", nodes=("authority-0",), amount=10),
     "member-change": Fault(kind="member-change", nodes=("newcomer-0",), action="admit"),
+    "authority-change": Fault(kind="authority-change", nodes=("member-0",), action="add"),
 }
 
 
@@ -142,6 +144,29 @@ def test_a_newcomer_gets_links_when_it_is_a_member() -> None:
     finish(run)
     assert run.world.hosts[6].linked
     assert run.world.hosts[6].disk.height == run.world.witness.disk.height
+
+
+@pytest.mark.parametrize(
+    ("action", "name", "voters"),
+    [
+        ("add", "member-0", {0, 1, 2, 3, 4, 5}),
+        ("remove", "authority-1", {0, 2, 3, 4}),
+        ("rotate", "authority-1", {0, 1, 2, 3, 4}),
+    ],
+)
+def test_authorities_change_from_one_epoch_to_the_next(
+    action: str, name: str, voters: set[int]
+) -> None:
+    change = Fault(kind="authority-change", at=4_200, nodes=(name,), action=action)
+    run = scene(change, authorities=5, members=1, duration=10_000)
+    finish(run)
+
+    entry = newest_epoch(run.world.witness.disk.state)
+    assert entry.epoch == 1
+    assert {run.world.cast.names[each.member] for each in entry.authorities} == voters
+    assert all(host.core.epoch == entry for host in run.world.hosts)
+    assert [host.name for host in run.world.hosts if host.core.consensus] == sorted(voters)
+    assert {len(host.voting_keys) for host in run.world.hosts} <= {0, 1}
 
 
 def test_a_fault_may_wait_for_a_condition() -> None:
