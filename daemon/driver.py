@@ -119,8 +119,6 @@ class Driver:
         self._store = store
         self._vote_log = vote_log
         self._vote_log_limit = VOTE_LOG_SIZE_MAX
-        self.on_epoch: Callable[[EpochStarted], None] = lambda _: None
-        """Called when the authorities have changed, and all before is stored."""
         self._send_frame = send_frame
         self._blame = blame
         self._origin = origin
@@ -229,7 +227,6 @@ class Driver:
             votes=effect.key is not None,
         )
         self.clocks = Clocks(faulty_max=faulty_max(len(entry.authorities)))
-        self.on_epoch(effect)
 
     def _refuse(self, effect: RefuseEvents) -> None:
         for event, error in effect.refusals:

@@ -5,6 +5,7 @@ on it, so a change takes effect at once.
 """
 
 from protocol.blocks import Block
+from protocol.core import Core
 from protocol.events import MemberAdmitted, MemberRemoved
 from protocol.genesis import Member
 from protocol.identity import MemberId
@@ -37,6 +38,16 @@ class Membership:
 
     def all(self) -> tuple[Member, ...]:
         return tuple(self._members.values())
+
+
+class Voters:
+    """The ids of the authorities of the running epoch, whichever that is."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def __contains__(self, member: object) -> bool:
+        return any(authority.member == member for authority in self._core.authorities)
 
 
 def changes_members(block: Block) -> bool:

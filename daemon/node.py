@@ -16,16 +16,18 @@ from dataclasses import dataclass
 import structlog
 import trio
 
+from daemon.candidacy import Candidacy, holds_key_in_use
 from daemon.config import Config
 from daemon.driver import Driver
 from daemon.errors import DaemonError, Exit
 from daemon.keys.keystore import NodeKeys
+from daemon.keys.voting import VotingKeys
 from daemon.links import discovery
 from daemon.links.blame import Blames
 from daemon.links.neighbour import LinkDown, LinkUp
 from daemon.links.neighbourhood import choose_neighbours
 from daemon.links.swarm import Swarm
-from daemon.membership import Membership, changes_members
+from daemon.membership import Membership, Voters, changes_members
 from daemon.pruner import Pruner
 from daemon.receipts import Receipt
 from daemon.silence import Silence, after_error
@@ -42,7 +44,6 @@ from protocol.consensus import LogRecord
 from protocol.core import Core
 from protocol.digest import StateDigest
 from protocol.effects import EventsSubmitted, PeerConnected, PeerDisconnected, PeerRecordIssued
-from protocol.electorates import authorities_at
 from protocol.errors import ProtocolError
 from protocol.events import ConsentId, SignedEvent, event_id
 from protocol.genesis import Genesis, Member, network_id
@@ -77,7 +78,6 @@ class Secrets:
     """The keys of a node, ready for use."""
 
     signing: SigningKey
-    voting: SigningKey
     officer: SigningKey
     kem: tuple[KemPrivateKey, ...]
 
@@ -85,7 +85,6 @@ class Secrets:
     def of(cls, keys: NodeKeys) -> "Secrets":
         return cls(
             signing=SigningKey(keys.signing_seed),
-            voting=SigningKey(keys.voting_seed),
             officer=SigningKey(keys.officer_seed),
             kem=tuple(KemPrivateKey(seed) for seed in keys.kem_seeds),
         )
@@ -101,6 +100,7 @@ class Disk:
     silence: Silence | None
     """Why an authority has no vote log, and so only observes."""
     vault: Vault
+    voting_keys: VotingKeys
 
 
 class Node:
@@ -124,7 +124,7 @@ class Node:
             open_protocols=frozenset({JOIN_PROTOCOL}),
             limits=TransportLimits(
                 members_max=config.limits.connections_max,
-                vital=frozenset(authority.member for authority in genesis.authorities),
+                vital=Voters(self.core),
             ),
         )
         self.swarm = Swarm(self.transport, me=self.me, wanted=self.wanted)
@@ -140,6 +140,7 @@ class Node:
         self.pruner = Pruner(
             disk.store, keep_blocks=config.storage.keep_blocks, put=self.driver.put
         )
+        self.candidacy = Candidacy(self, disk.voting_keys, may_vote=disk.vote_log is not None)
         self.found_addresses: dict[MemberId, tuple[str, ...]] = {}
         """What configuration and ticket say, besides the signed peer records."""
         self._announced: dict[MemberId, tuple[str, ...]] = {}
@@ -155,6 +156,11 @@ class Node:
     def is_authority(self) -> bool:
         """Whether this member votes on the next block, or would if nothing hindered it."""
         return any(authority.member == self.me for authority in self.core.authorities)
+
+    @property
+    def signing_key(self) -> SigningKey:
+        """The key of the member."""
+        return self.keys.signing
 
     @property
     def state(self) -> StateView:
@@ -189,6 +195,7 @@ class Node:
             nursery.start_soon(self._follow_links)
             await nursery.start(self._follow_blocks)
             nursery.start_soon(self.pruner.run)
+            nursery.start_soon(self.candidacy.run)
             await self._tell_addresses()
             if self.config.network.mdns:
                 nursery.start_soon(self._look_around)
@@ -303,7 +310,7 @@ class Node:
         return Origin(
             genesis=self.genesis,
             key=self.keys.signing,
-            voting_keys=() if disk.vote_log is None else (self.keys.voting,),
+            voting_keys=() if disk.vote_log is None else disk.voting_keys.held,
             head=store.head,
             certificate=store.certificate(store.height),
             state=store,
@@ -329,25 +336,26 @@ def open_disk(home: Home, genesis: Genesis, keys: NodeKeys) -> Iterator[Disk]:
             digest = StateDigest().updated({}, changes)
             store.begin(genesis_block(genesis, digest.root), changes, digest.encode())
         sweep(store)
-        vote_log, silence = _open_vote_log(stack, home, store, keys)
+        voting_keys = VotingKeys(home.voting_keys, keys.vault_master)
+        me = SigningKey(keys.signing_seed).public
+        may_vote = holds_key_in_use(store, me, voting_keys.held, store.height)
+        vote_log, silence = _open_vote_log(stack, home, store, may_vote=may_vote)
         yield Disk(
             home=home,
             store=store,
             vote_log=vote_log,
             silence=silence,
             vault=Vault(home.vault, keys.vault_master),
+            voting_keys=voting_keys,
         )
 
 
 def _open_vote_log(
-    stack: ExitStack, home: Home, store: ChainStore, keys: NodeKeys
+    stack: ExitStack, home: Home, store: ChainStore, *, may_vote: bool
 ) -> tuple[VoteLog[LogRecord] | None, Silence | None]:
     """Return the vote log, or why there is none and the node only observes."""
-    me = SigningKey(keys.signing_seed).public
-    voters = authorities_at(store, store.height + 1)
-    is_authority = any(authority.member == me for authority in voters)
-    ballast = BALLAST_SIZE if is_authority else 0
-    opened = open_vote_log(store, home.votes, ballast, is_authority=is_authority)
+    ballast = BALLAST_SIZE if may_vote else 0
+    opened = open_vote_log(store, home.votes, ballast, may_vote=may_vote)
     try:
         return stack.enter_context(opened), None
     except (VoteLogCorrupt, VoteLogFailed, VoteLogMissing) as error:

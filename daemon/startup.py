@@ -74,12 +74,11 @@ async def run_home(*, home: Home, config: Config, keys: NodeKeys, logs: Logs) ->
 
 
 def _offer_services(node: Node, librarian: Librarian) -> None:
-    """Let members ask the librarian; an authority lets newcomers in, too."""
+    """Let members ask the librarian, and newcomers in; only an authority has invited any."""
     for protocol, handler in librarian.services.items():
         node.transport.serve(protocol, handler)
-    if node.is_authority:
-        sponsor = Sponsor(node, node.keys.signing, lambda: peer_records(node.store))
-        node.transport.serve(JOIN_PROTOCOL, sponsor.serve)
+    sponsor = Sponsor(node, node.keys.signing, lambda: peer_records(node.store))
+    node.transport.serve(JOIN_PROTOCOL, sponsor.serve)
 
 
 async def _join(home: Home, config: Config, keys: NodeKeys, logs: Logs) -> Joined | None:

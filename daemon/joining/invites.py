@@ -12,6 +12,7 @@ from daemon.errors import DaemonError, Exit
 from daemon.joining.ticket import ADDRESSES_MAX, Ticket, secret_hash
 from daemon.storage.store import ChainStore
 from daemon.storage.tables import INVITES, Invite
+from protocol.electorates import authorities_at
 from protocol.errors import ProtocolError
 from protocol.genesis import Genesis, network_id
 from protocol.identity import MemberId
@@ -60,7 +61,8 @@ class Invites:
         lifetime_seconds: int,
     ) -> Ticket:
         """Return a new ticket of `sponsor`, or raise `CannotInvite`."""
-        if sponsor not in {authority.member for authority in genesis.authorities}:
+        voters = authorities_at(self.store, self.store.height + 1)
+        if sponsor not in {authority.member for authority in voters}:
             raise CannotInvite("only an authority can invite members")
         if not addresses:
             raise CannotInvite(

@@ -18,11 +18,12 @@ from daemon.keys.keystore import (
     new_recovery_key,
     save_keys,
 )
+from daemon.keys.voting import VotingKeys
 from daemon.storage.files import disk_errors, write_file
 from daemon.storage.home import Home
 from protocol.codec import encode
 from protocol.genesis import Genesis, Member, MemberKind, validate_genesis
-from protocol.identity import SigningKey
+from protocol.identity import PublicKey, SigningKey
 from protocol.kem import KemPrivateKey
 
 
@@ -58,7 +59,8 @@ def create_home(home: Home, plan: Plan, passphrase: str | None) -> Card:
     keys, recovery = new_node_keys(), new_recovery_key()
     save_keys(home.node_keys, keys, passphrase)
     save_keys(home.recovery_key, recovery, passphrase)
-    return _write_card(home, config, keys, recovery)
+    voting = load_voting_keys(home, keys).add()
+    return _write_card(home, config, keys, voting_key=voting.public, recovery=recovery)
 
 
 def member_of(config: Config, keys: NodeKeys) -> Member:
@@ -75,6 +77,11 @@ def member_of(config: Config, keys: NodeKeys) -> Member:
 def load_node_keys(home: Home, passphrase: str | None) -> NodeKeys:
     """Return the keys of the node, or raise one of `keystore`'s errors."""
     return load_keys(home.node_keys, NodeKeys, passphrase)
+
+
+def load_voting_keys(home: Home, keys: NodeKeys) -> VotingKeys:
+    """Return the voting keys of the node. May raise `VotingKeyDamaged`."""
+    return VotingKeys(home.voting_keys, keys.vault_master)
 
 
 def save_genesis(home: Home, genesis: Genesis) -> None:
@@ -94,10 +101,12 @@ def _render(plan: Plan) -> str:
     return render_config({"node": {"name": plan.name, "kind": plan.kind}, "network": network})
 
 
-def _write_card(home: Home, config: Config, keys: NodeKeys, recovery: RecoveryKey) -> Card:
+def _write_card(
+    home: Home, config: Config, keys: NodeKeys, *, voting_key: PublicKey, recovery: RecoveryKey
+) -> Card:
     card = Card(
         member=member_of(config, keys),
-        voting_key=SigningKey(keys.voting_seed).public,
+        voting_key=voting_key,
         recovery_key=SigningKey(recovery.seed).public,
         addresses=tuple(config.network.announce or config.network.listen),
     )

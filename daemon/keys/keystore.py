@@ -73,12 +73,10 @@ class KeyFileDamaged(DaemonError):
 
 
 class NodeKeys(Message, frozen=True, tag="node-keys"):
-    """All secrets of a node."""
+    """All secrets of a node but its voting keys, which change (see `voting`)."""
 
     signing_seed: Bytes32
     """Its public key is the member's id."""
-    voting_seed: Bytes32
-    """Signs votes, if the member is an authority."""
     officer_seed: Bytes32
     """Signs reviews of emergencies."""
     kem_seeds: Annotated[tuple[Bytes32, ...], msgspec.Meta(min_length=1, max_length=KEM_KEYS_MAX)]
@@ -147,10 +145,9 @@ _decoder: msgspec.json.Decoder[KeyFile] = msgspec.json.Decoder(KeyFile)
 
 def new_node_keys() -> NodeKeys:
     """Draw all keys of a new node."""
-    signing, voting, officer, kem, vault = (secrets.token_bytes(32) for _ in range(5))
+    signing, officer, kem, vault = (secrets.token_bytes(32) for _ in range(4))
     return NodeKeys(
         signing_seed=signing,
-        voting_seed=voting,
         officer_seed=officer,
         kem_seeds=(kem,),
         vault_master=vault,

@@ -5,6 +5,7 @@ HOME            0700
   genesis.bin   what all nodes of the network share
   member-card   what this node shows others to found a network
   keys/         the node's keys, sealed, and its recovery key until that is moved offline
+  keys/voting/  the voting keys of this epoch and the next; never put back an older copy
   chain/        LevelDB: the finalized chain and local tables
   votes/        what this authority signed; never part of a backup
   vault/        sealed records and the keys that open them
@@ -67,6 +68,10 @@ class Home:
     @property
     def node_keys(self) -> Path:
         return self.keys / "node.json"
+
+    @property
+    def voting_keys(self) -> Path:
+        return self.keys / "voting"
 
     @property
     def recovery_key(self) -> Path:

@@ -35,16 +35,17 @@ def open_vote_log(
     folder: Path,
     ballast_size: int = BALLAST_SIZE,
     *,
-    is_authority: bool = True,
+    may_vote: bool = True,
 ) -> Iterator[VoteLog[LogRecord]]:
     """Open the vote log, or begin the first one of this node. `store` has its genesis.
 
-    `is_authority` says whether the node may have voted before, as far as the chain tells.
+    `may_vote` says whether the node holds a voting key that the chain knows: without one, it cannot
+    contradict what it has forgotten.
 
     Raises `VoteLogMissing`, and what `VoteLog.open` raises.
     """
     has_begun = NOTES.get(store, _BEGUN) is not None
-    if not (folder / LOG_NAME).exists() and (has_begun or (is_authority and store.height > 0)):
+    if not (folder / LOG_NAME).exists() and may_vote and (has_begun or store.height > 0):
         raise VoteLogMissing(f"the vote log in {folder} is missing, and the node is not new")
     with VoteLog[LogRecord].open(folder, store.network, LogRecord, ballast_size) as log:
         # The note comes after the log: a crash in between leaves a log, which needs no note.

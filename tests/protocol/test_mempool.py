@@ -8,15 +8,18 @@ from msgspec.structs import replace
 from protocol.codec import MILLISECONDS_PER_DAY, encode
 from protocol.consent import NoActiveConsent
 from protocol.disclosure import CounterGap
+from protocol.electorates import want
 from protocol.errors import InvalidSignature, LimitExceeded
 from protocol.events import ConsentBasis, EventId, SignedEvent
+from protocol.handoff import HANDOFF_LAG
 from protocol.identity import Verifier
 from protocol.ledger import AlreadyInChain, EventExpired
-from protocol.membership import NotAMember
+from protocol.membership import NotAMember, NotAnAuthority
 from protocol.mempool import Mempool, Refusal
 from protocol.messages import BUNDLE_SIZE_MAX
 from protocol.signers import EventNotSigned
-from tests.protocol.authority_examples import equivocation
+from protocol.state import ChangesWanted
+from tests.protocol.authority_examples import authority_ready, equivocation
 from tests.protocol.example_ledger import ExampleLedger
 from tests.protocol.examples import (
     TODAY,
@@ -30,6 +33,7 @@ from tests.protocol.examples import (
     make_key,
     make_network,
     make_party,
+    member_admitted,
     member_removed,
     records_committed,
     token,
@@ -250,6 +254,20 @@ def test_a_new_day_ends_consents(pool: Pool) -> None:
     assert pool.finalize() == {}
     pool.ledger.timestamp = tomorrow
     assert pool.finalize() == {id_of(NETWORK, cited): NoActiveConsent}
+
+
+def test_a_new_epoch_drops_what_only_an_authority_may_do(pool: Pool) -> None:
+    """No entry changes when the old authorities make their last block, but their rights do."""
+    newcomer, leaving = CUSTODIAN, NETWORK.authorities[1]
+    pool.finalize(authority_ready(NETWORK, newcomer))
+    pool.ledger.set(want(ChangesWanted(additions=(newcomer.id,), removals=(leaving.id,))))
+    pool.finalize()
+    admission = member_admitted(NETWORK, make_party("newcomer"), leaving)
+    assert pool.refusal(admission) is None
+    for _ in range(HANDOFF_LAG - 1):
+        assert pool.finalize() == {}
+
+    assert pool.finalize() == {id_of(NETWORK, admission): NotAnAuthority}
 
 
 def test_a_bundle_comes_from_a_member_and_is_signed_by_it(pool: Pool) -> None:

@@ -19,7 +19,14 @@ from daemon.joining.member_card import (
     parse_card,
     render_card,
 )
-from daemon.joining.setup import HomeExists, Plan, create_home, load_node_keys, member_of
+from daemon.joining.setup import (
+    HomeExists,
+    Plan,
+    create_home,
+    load_node_keys,
+    load_voting_keys,
+    member_of,
+)
 from daemon.keys.keystore import KeyLocked, RecoveryKey, load_keys
 from daemon.storage.home import Home
 from protocol.genesis import Genesis, Profile, network_id
@@ -57,6 +64,7 @@ def test_a_new_home_has_configuration_keys_and_card(tmp_path: Path) -> None:
     keys = load_node_keys(home, None)
     recovery = load_keys(home.recovery_key, RecoveryKey, None)
     assert card.member == member_of(config, keys)
+    assert [card.voting_key] == [key.public for key in load_voting_keys(home, keys).held]
     assert card.recovery_key == SigningKey(recovery.seed).public
     assert card.addresses == ("/dns4/st-mary.example/tcp/4001",)
     assert parse_card(home.member_card.read_text()) == card

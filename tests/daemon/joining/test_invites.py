@@ -8,6 +8,7 @@ import pytest
 from daemon.joining.invites import CannotInvite, InvitationRefused, Invites, NoSuchInvite
 from daemon.joining.ticket import ADDRESSES_MAX, Ticket
 from daemon.storage.store import ChainStore
+from protocol.ledger import genesis_changes
 from tests.daemon.stored_chains import DIGEST, GENESIS, NETWORK
 from tests.protocol.examples import make_key
 
@@ -20,7 +21,7 @@ NEWCOMER, STRANGER = make_key("newcomer").public, make_key("stranger").public
 @pytest.fixture
 def invites(tmp_path: Path) -> Iterator[Invites]:
     with ChainStore.open(tmp_path / "chain", NETWORK.id) as store:
-        store.begin(GENESIS, {}, DIGEST)
+        store.begin(GENESIS, genesis_changes(NETWORK.genesis), DIGEST)
         yield Invites(store)
 
 

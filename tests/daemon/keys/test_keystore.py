@@ -198,7 +198,7 @@ def test_a_folder_that_cannot_be_written_is_named(
 
 def test_new_keys_are_all_different_and_never_printed() -> None:
     keys = new_node_keys()
-    seeds = {keys.signing_seed, keys.voting_seed, keys.officer_seed, *keys.kem_seeds}
-    assert len(seeds | {keys.vault_master}) == 5
+    seeds = {keys.signing_seed, keys.officer_seed, *keys.kem_seeds}
+    assert len(seeds | {keys.vault_master}) == 4
     assert repr(keys) == "NodeKeys()"
     assert repr(new_patient_keys()) == "PatientKeys()"

@@ -89,3 +89,16 @@ def test_without_chain_and_note_the_ballast_still_tells(store: ChainStore, votes
     (votes / "ballast").touch()
     with pytest.raises(VoteLogCorrupt), opened(store, votes):
         pass
+
+
+def test_who_has_no_voting_key_left_cannot_contradict_itself(
+    store: ChainStore, votes: Path
+) -> None:
+    with opened(store, votes) as log:
+        log.append([VOTE])
+    extend(store)
+    shutil.rmtree(votes)
+    with open_vote_log(store, votes, ballast_size=0, may_vote=False) as log:
+        assert log.replayed == ()
+    with opened(store, votes) as log:
+        log.append([VOTE])

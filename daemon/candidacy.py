@@ -1,0 +1,282 @@
+"""Keeps a node ready to vote: a fresh offer of its next voting key, and no key of a past epoch.
+
+A member that was told to (`placet authority ready`) always offers the key that it would vote with.
+An authority does so when a change is near, that is, when somebody offers, votes or is accused in
+this epoch, or when the epoch is long: so a quiet network stays quiet. A key is on the disk, and
+known to the core, before the network hears of it. When an epoch has begun, the keys of earlier ones
+are destroyed.
+
+Nothing here is urgent: it is looked at after each block, and now and then.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import structlog
+import trio
+
+from daemon.driver import Driver
+from daemon.errors import DaemonError
+from daemon.joining.member_card import CARD_SIZE_MAX, parse_card
+from daemon.keys.voting import VotingKeys
+from daemon.receipts import Receipt
+from daemon.storage.files import disk_errors
+from daemon.storage.home import Home
+from daemon.storage.store import ChainStore
+from daemon.storage.tables import NOTES, Note
+from protocol.blocks import Block, block_hash
+from protocol.effects import VotingKeyAdded
+from protocol.electorates import (
+    READY_AGE_MAX,
+    epoch_at,
+    epoch_entry,
+    is_handoff_pending,
+    newest_epoch,
+)
+from protocol.errors import ProtocolError
+from protocol.events import (
+    AuthorityBallot,
+    AuthorityReady,
+    Equivocation,
+    Event,
+    SignedEvent,
+    sign_event,
+    voting_key_signing_bytes,
+)
+from protocol.identity import MemberId, NetworkId, PublicKey, SigningKey, short
+from protocol.state import EpochEntry, StateView, members, ready_entry
+
+RENEWAL_BLOCKS = READY_AGE_MAX // 2
+"""An offer that is older is made again, long before it is stale."""
+
+OFFER_LIFETIME = 3_600_000
+"""How long an offer may wait for a block, in milliseconds."""
+
+LOOK_SECONDS = 600
+"""How often a node looks after its offer when there are no blocks."""
+
+_CANDIDATE = b"authority-candidate"
+
+log = structlog.get_logger("authority")
+
+
+class CannotVote(DaemonError):
+    """This node must not become an authority."""
+
+    code = "cannot-vote"
+    next_step = "See why: placet status. And the operations guide, Restoring an authority."
+
+
+class CandidateNode(Protocol):
+    """What this needs of its node."""
+
+    me: MemberId
+    network: NetworkId
+    home: Home
+    store: ChainStore
+    driver: Driver
+
+    @property
+    def signing_key(self) -> SigningKey: ...
+
+    def now(self) -> int: ...
+
+    async def submit(self, signed: SignedEvent, /) -> Receipt: ...
+
+
+class Candidacy:
+    """Looks after the voting keys of a node."""
+
+    def __init__(self, node: CandidateNode, keys: VotingKeys, *, may_vote: bool) -> None:
+        """Without a vote log, a node `may_vote` with no key, and offers none."""
+        self._node = node
+        self._keys = keys
+        self._may_vote = may_vote
+        self._stirred_epoch: int | None = None
+        """The epoch in which a change seems near."""
+
+    @property
+    def is_candidate(self) -> bool:
+        """Whether this member is to be an authority, or is to stay one, and can be."""
+        if not self._may_vote:
+            return False
+        me, store = self._node.me, self._node.store
+        return voting_key_in(newest_epoch(store), me) is not None or (
+            NOTES.get(store, _CANDIDATE) is not None
+        )
+
+    @property
+    def holds_current_key(self) -> bool:
+        """Whether the voting key of this epoch, if there is one of ours, is on this machine."""
+        current = epoch_at(self._node.store, self._node.store.height + 1)
+        key = voting_key_in(current, self._node.me)
+        return key is None or key in [each.public for each in self._keys.held]
+
+    async def run(self) -> None:
+        """Keep everything in order until cancelled."""
+        while True:
+            async with self._node.driver.receipts.subscription() as blocks:
+                if await trio.to_thread.run_sync(has_offers, self._node.store):
+                    self._stir()
+                await self._keep_in_order()
+                with trio.move_on_after(LOOK_SECONDS):
+                    async for block in blocks:
+                        if is_about_authorities(block):
+                            self._stir()
+                        await self._keep_in_order()
+
+    async def stand(self) -> Receipt:
+        """Be a candidate from now on; return when the offer is final. May raise `CannotVote`."""
+        if not self._may_vote:
+            raise CannotVote("this node has no vote log that it could use")
+        await trio.to_thread.run_sync(NOTES.put, self._node.store, _CANDIDATE, Note(b""))
+        return await self.offer()
+
+    async def offer(self) -> Receipt:
+        """Offer the next voting key, and return when that is final. Raises why it is not."""
+        node = self._node
+        recovery_key = await trio.to_thread.run_sync(self._recovery_key)
+        key = await self._next_key()
+        head = node.store.head.header
+        body = AuthorityReady(
+            member=node.me,
+            voting_key=key.public,
+            recovery_key=recovery_key,
+            height=head.height,
+            block=block_hash(head),
+            proof=key.sign(voting_key_signing_bytes(node.me, node.network)),
+        )
+        event = Event(valid_until=node.now() + OFFER_LIFETIME, body=body)
+        receipt = await node.submit(sign_event(event, node.network, node.signing_key))
+        log.info("voting-key-offered", offered=short(key.public), height=receipt.height)
+        return receipt
+
+    async def _keep_in_order(self) -> None:
+        try:
+            await self._erase_outdated()
+            await self._note_arrival()
+            if self.is_candidate and self._is_change_near and self._is_offer_due():
+                await self.offer()
+        except (ProtocolError, DaemonError) as error:
+            log.warning("voting-key-not-offered", code=error.code, reason=str(error))
+
+    async def _note_arrival(self) -> None:
+        """Whoever has become an authority is one like the others."""
+        store = self._node.store
+        if NOTES.get(store, _CANDIDATE) is None:
+            return
+        if voting_key_in(epoch_at(store, store.height + 1), self._node.me) is not None:
+            await trio.to_thread.run_sync(NOTES.delete, store, _CANDIDATE)
+
+    @property
+    def _is_change_near(self) -> bool:
+        store = self._node.store
+        current = epoch_at(store, store.height + 1)
+        return (
+            self._stirred_epoch == current.epoch
+            or current.base_height + RENEWAL_BLOCKS < store.height
+            or NOTES.get(store, _CANDIDATE) is not None
+        )
+
+    def _is_offer_due(self) -> bool:
+        store = self._node.store
+        return is_offer_due(store, self._node.me, self._keys.held, store.height)
+
+    def _stir(self) -> None:
+        store = self._node.store
+        self._stirred_epoch = epoch_at(store, store.height + 1).epoch
+
+    async def _erase_outdated(self) -> None:
+        store = self._node.store
+        outdated = outdated_keys(store, self._node.me, self._keys.held, store.height)
+        if outdated:
+            await trio.to_thread.run_sync(self._keys.erase, outdated)
+            log.info("voting-keys-erased", keys=[short(each) for each in outdated])
+
+    async def _next_key(self) -> SigningKey:
+        known = next_key(self._node.store, self._node.me, self._keys.held)
+        if known is not None:
+            return known
+        key = await trio.to_thread.run_sync(self._keys.add)
+        await self._node.driver.put(VotingKeyAdded(key))
+        return key
+
+    def _recovery_key(self) -> PublicKey:
+        """Return the key that we have as an authority, or the one on our member card."""
+        for authority in newest_epoch(self._node.store).authorities:
+            if authority.member == self._node.me:
+                return authority.recovery_key
+        with (
+            disk_errors("the member card"),
+            self._node.home.member_card.open(encoding="utf-8") as file,
+        ):
+            return parse_card(file.read(CARD_SIZE_MAX + 1)).recovery_key
+
+
+def voting_key_in(epoch: EpochEntry, member: MemberId) -> PublicKey | None:
+    """Return the key with which the member votes in the epoch, if it does."""
+    for authority in epoch.authorities:
+        if authority.member == member:
+            return authority.voting_key
+    return None
+
+
+def holds_key_in_use(
+    state: StateView, me: MemberId, held: Sequence[SigningKey], height: int
+) -> bool:
+    """Say whether we hold a key with which we may vote, now or in a pending epoch."""
+    epochs = (epoch_at(state, height + 1), newest_epoch(state))
+    return any(voting_key_in(epoch, me) == key.public for epoch in epochs for key in held)
+
+
+def outdated_keys(
+    state: StateView, me: MemberId, held: Sequence[SigningKey], height: int
+) -> list[PublicKey]:
+    """Return the keys that must be destroyed when the block at `height` is final.
+
+    That is what we voted with in earlier epochs, and what is older than the key in use.
+    """
+    current = epoch_at(state, height + 1)
+    in_use = voting_key_in(current, me)
+    needed = {in_use, voting_key_in(newest_epoch(state), me)}
+    publics = [key.public for key in held]
+    outdated = set(publics[: publics.index(in_use)]) if in_use in publics else set()
+    for number in range(current.epoch):
+        epoch = epoch_entry(state, number)
+        assert epoch is not None, "epochs are numbered without a gap"
+        used = voting_key_in(epoch, me)
+        if used in publics and used is not None:
+            outdated.add(used)
+    return sorted(outdated - needed)
+
+
+def next_key(state: StateView, me: MemberId, held: Sequence[SigningKey]) -> SigningKey | None:
+    """Return the newest key that no epoch names for us yet."""
+    newest = newest_epoch(state)
+    epochs = [epoch_entry(state, max(0, newest.epoch - 1)), newest]
+    named = {voting_key_in(epoch, me) for epoch in epochs if epoch is not None}
+    free = [key for key in held if key.public not in named]
+    return free[-1] if free else None
+
+
+def is_about_authorities(block: Block) -> bool:
+    """Say whether the block holds an offer, a ballot or an accusation."""
+    return any(
+        isinstance(signed.event.body, AuthorityReady | AuthorityBallot | Equivocation)
+        for signed in block.events
+    )
+
+
+def has_offers(state: StateView) -> bool:
+    """Say whether somebody offers a key."""
+    return any(ready_entry(state, entry.member.id) is not None for entry in members(state))
+
+
+def is_offer_due(state: StateView, me: MemberId, held: Sequence[SigningKey], height: int) -> bool:
+    """Say whether the state lacks a fresh offer of the key that we would vote with next."""
+    if is_handoff_pending(state, height + 1):
+        return False
+    offer, key = ready_entry(state, me), next_key(state, me, held)
+    if offer is None or key is None or offer.voting_key != key.public:
+        return True
+    return offer.height + RENEWAL_BLOCKS < height
