@@ -27,6 +27,20 @@ class AuthorityFacts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """What the chain says about the authorities, and about us among them."""
+
+    epoch: int = 0
+    next_epoch: int | None = None
+    """The epoch that is pending."""
+    holds_key: bool = True
+    """False if we should vote in this epoch, and have no key for it."""
+    is_suspended: bool = False
+    tainted: tuple[str, ...] = ()
+    """Who cheated and still votes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
     authorities: tuple[AuthorityFacts, ...]
     quorum: int
@@ -38,6 +52,7 @@ class Facts:
     """Why it does not vote, if it should and does not."""
     stuck: Silence | None
     """Why it cannot follow the chain any more, whether it votes or not."""
+    standing: Standing
     blocks_behind: int
     is_member: bool
     reviews_overdue: int
@@ -57,10 +72,13 @@ def find_problems(facts: Facts) -> tuple[Problem, ...]:
     found = [
         _halted(facts),
         _voting_stopped(facts),
+        _key_missing(facts),
+        _suspended(facts),
         _clock(facts),
         _not_final(facts),
         _not_a_member(facts),
         _behind(facts),
+        _tainted(facts),
         _overdue(facts),
     ]
     return tuple(problem for problem in found if problem is not None)
@@ -83,6 +101,40 @@ def _voting_stopped(facts: Facts) -> Problem | None:
     )
 
 
+def _key_missing(facts: Facts) -> Problem | None:
+    if facts.standing.holds_key or not facts.votes or facts.silence is not None:
+        return None
+    return Problem(
+        "voting-key-missing",
+        f"NOT VOTING  this authority does not have its voting key of epoch {facts.standing.epoch}",
+        "It offers a new one by itself. Ask the other authorities to run: placet authority propose"
+        " rotate, with this node's name",
+    )
+
+
+def _suspended(facts: Facts) -> Problem | None:
+    if not facts.standing.is_suspended:
+        return None
+    return Problem(
+        "suspended",
+        "SUSPENDED  the chain holds proof that this authority signed two things that contradict"
+        " each other",
+        "Find out who else had its voting key: placet events --kind equivocation. Then call the"
+        " other operators",
+    )
+
+
+def _tainted(facts: Facts) -> Problem | None:
+    if not facts.standing.tainted or facts.standing.is_suspended:
+        return None
+    return Problem(
+        "tainted",
+        f"TAINTED  {', '.join(facts.standing.tainted)} cheated and still votes: nobody can take the"
+        " place",
+        "Have a good member run: placet authority ready; then: placet authority propose add NAME",
+    )
+
+
 def _not_final(facts: Facts) -> Problem | None:
     reachable = [each for each in facts.authorities if each.reachable or each.is_me]
     if len(reachable) >= facts.quorum:
@@ -91,6 +143,8 @@ def _not_final(facts: Facts) -> Problem | None:
     if all(each.last_seen is None and each.failure in NOT_TRIED for each in missing):
         return _looking(facts, len(reachable))
     waiting = _waiting(facts.events_waiting) if facts.events_waiting else ""
+    if facts.standing.next_epoch is not None:
+        waiting += f" The handoff to epoch {facts.standing.next_epoch} waits."
     cause = (
         f"NOT FINAL  {len(reachable)} of {len(facts.authorities)} authorities reachable,"
         f" {facts.quorum} needed: missing {', '.join(map(_missing, missing))}.{waiting}"

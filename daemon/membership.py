@@ -4,10 +4,11 @@ The table is read again whenever a block admits or removes a member. Connections
 on it, so a change takes effect at once.
 """
 
+from collections.abc import Callable
+
 from protocol.blocks import Block
-from protocol.core import Core
 from protocol.events import MemberAdmitted, MemberRemoved
-from protocol.genesis import Member
+from protocol.genesis import Authority, Member
 from protocol.identity import MemberId
 from protocol.state import StateView, members
 
@@ -43,11 +44,11 @@ class Membership:
 class Voters:
     """The ids of the authorities of the running epoch, whichever that is."""
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, authorities: Callable[[], tuple[Authority, ...]]) -> None:
+        self._authorities = authorities
 
     def __contains__(self, member: object) -> bool:
-        return any(authority.member == member for authority in self._core.authorities)
+        return any(authority.member == member for authority in self._authorities())
 
 
 def changes_members(block: Block) -> bool:

@@ -124,7 +124,7 @@ class Node:
             open_protocols=frozenset({JOIN_PROTOCOL}),
             limits=TransportLimits(
                 members_max=config.limits.connections_max,
-                vital=Voters(self.core),
+                vital=Voters(lambda: self.core.authorities),
             ),
         )
         self.swarm = Swarm(self.transport, me=self.me, wanted=self.wanted)

@@ -19,19 +19,21 @@ SILENCES = {
         "there are votes with its key that its vote log does not have",
         "Find the other daemon with this key, or the old copy of votes/ that was put back. This"
         " node only observes from now on: this key must not vote again, and a restart does not"
-        " help. See the operations guide, Restoring an authority.",
+        " help. Destroy it, and have the others give you another one: placet authority propose"
+        " rotate. See the operations guide, Restoring an authority.",
     ),
     HaltReason.VOTE_LOG_STALE: Silence(
         "others have seen votes with its key that its vote log does not have, from before it"
         " started",
         "An old copy of votes/ was put back, or a second daemon uses this key. This node only"
-        " observes from now on: this key must not vote again, and a restart does not help. See the"
+        " observes from now on: this key must not vote again, and a restart does not help. Destroy"
+        " it, and have the others give you another one: placet authority propose rotate. See the"
         " operations guide, Restoring an authority.",
     ),
     HaltReason.EPOCH_FROZEN: Silence(
         "its operator froze it: it has reported what it knows, for the recovery of the network",
-        "Go on with the recovery; this authority never votes in this epoch again. See the"
-        " operations guide, Recovery.",
+        "Go on with the recovery; this authority never votes in this epoch again. See: placet"
+        " status, and the operations guide, Recovery.",
     ),
     HaltReason.CONFLICTING_CERTIFICATES: Silence(
         "more than a third of the authorities have signed contradicting votes",

@@ -13,6 +13,7 @@ from daemon.storage.verification import verify_chain
 from daemon.storage.verification_report import Report as Verification
 from protocol.blocks import Block, block_hash
 from protocol.codec import decode
+from protocol.electorates import epoch_entry
 from protocol.events import EVENT_SIZE_MAX, SignedEvent
 
 EVENTS_LISTED_MAX = 500
@@ -168,9 +169,10 @@ def _events(running: Running, block: Block) -> list[dict[str, Json]]:
 
 def _view_header(running: Running, block: Block) -> dict[str, Json]:
     header = block.header
-    authorities = running.node.genesis.authorities
+    epoch = epoch_entry(running.node.store, header.epoch)
+    assert epoch is not None, "a final block is of a known epoch"
     return {
         "hash": block_hash(header).hex(),
         **view(header),
-        "proposer_name": running.node.members.name(authorities[header.proposer].member),
+        "proposer_name": running.node.members.name(epoch.authorities[header.proposer].member),
     }

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from daemon.api import (
+    authorities,
     chain,
     consents,
     emergencies,
@@ -25,6 +26,10 @@ METHODS: dict[str, RunningMethod] = {
     "peers.list": status.list_peers,
     "members.list": members.list_all,
     "members.show": members.show,
+    "authority.list": authorities.list_all,
+    "authority.ready": authorities.ready,
+    "authority.preview": authorities.preview,
+    "authority.vote": authorities.vote,
     "chain.head": chain.head,
     "chain.show": chain.show_block,
     "chain.verify": chain.verify,
@@ -56,6 +61,8 @@ QUIET = frozenset(
         "peers.list",
         "members.list",
         "members.show",
+        "authority.list",
+        "authority.preview",
         "chain.head",
         "chain.show",
         "events.tail",

@@ -2,16 +2,18 @@
 
 import os
 
+from daemon.api.authorities import is_tainted, view_handoff
 from daemon.api.running import Running
 from daemon.api.views import view
 from daemon.call import Call
-from daemon.health import AuthorityFacts, Facts, find_problems
+from daemon.health import AuthorityFacts, Facts, Standing, find_problems
 from daemon.links.neighbour import PeerReport
 from daemon.node import Node
 from daemon.rpc import Json
+from protocol.electorates import newest_epoch
 from protocol.genesis import faulty_max, quorum
 from protocol.identity import MemberId
-from protocol.state import emergencies
+from protocol.state import emergencies, is_suspended
 
 VERSION = "0.1.0"
 
@@ -77,6 +79,7 @@ def collect_facts(node: Node) -> Facts:
         votes=node.is_authority,
         silence=node.driver.halted if node.is_authority else None,
         stuck=node.driver.stuck,
+        standing=_standing(node),
         blocks_behind=max(0, node.core.sync.target - node.core.chain.height),
         is_member=node.me in node.members,
         reviews_overdue=sum(
@@ -125,8 +128,12 @@ def _node(node: Node, started_at: int) -> dict[str, Json]:
 def _chain(node: Node) -> dict[str, Json]:
     head = node.core.chain.head.header
     waiting = node.core.consensus.waiting_for() if node.core.consensus else None
+    current, newest = node.core.epoch, newest_epoch(node.state)
+    is_pending = newest.epoch > current.epoch
     return {
         "height": head.height,
+        "epoch": current.epoch,
+        "handoff": view_handoff(node, current, newest) if is_pending else None,
         "final_at": head.timestamp if head.height else None,
         "events_waiting": len(node.core.mempool),
         "view": waiting.view if waiting else head.view,
@@ -145,6 +152,23 @@ def _copying(node: Node) -> Json:
     if progress is None:
         return None
     return {"height": progress.height, "done": progress.done, "total": progress.total}
+
+
+def _standing(node: Node) -> Standing:
+    """Return what the chain says about the authorities that an operator must know."""
+    newest = newest_epoch(node.state)
+    current = node.core.epoch
+    return Standing(
+        epoch=current.epoch,
+        next_epoch=None if newest.epoch == current.epoch else newest.epoch,
+        holds_key=node.candidacy.holds_current_key,
+        is_suspended=is_suspended(node.state, node.me),
+        tainted=tuple(
+            node.members.name(each.member)
+            for each in current.authorities
+            if is_tainted(node.state, each.member)
+        ),
+    )
 
 
 def _doing(node: Node, facts: Facts) -> str:

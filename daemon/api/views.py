@@ -14,7 +14,9 @@ from protocol.events import SignedEvent, event_id
 from protocol.genesis import Member
 from protocol.identity import NetworkId
 
-MEMBER_FIELDS = ("custodian", "requester", "sponsor", "authority", "reviewer", "reporter")
+MEMBER_FIELDS = (
+    "custodian", "requester", "sponsor", "member", "authority", "candidate", "reviewer", "reporter",
+)  # fmt: skip
 """Fields of events that hold a member's id; the name is shown beside it."""
 
 

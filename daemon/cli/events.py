@@ -95,6 +95,15 @@ def _member_admitted(event: Event) -> str:
     return f"{event['member']['name']} admitted by {event['sponsor_name']}"
 
 
+def _authority_ready(event: Event) -> str:
+    return f"{event['member_name']} offers a voting key for the next epoch"
+
+
+def _authority_ballot(event: Event) -> str:
+    words = {"add": "adding", "remove": "removing", "rotate": "a new key for"}
+    return f"{event['authority_name']} votes for {words[event['choice']]} {event['candidate_name']}"
+
+
 def _records_committed(event: Event) -> str:
     return f"{event['custodian_name']} commits to {event['count']} records"
 
@@ -117,6 +126,8 @@ _TEXTS: dict[str, Callable[[Event], str]] = {
     "consent-given": _consent_given,
     "consent-withdrawn": _consent_withdrawn,
     "member-admitted": _member_admitted,
+    "authority-ready": _authority_ready,
+    "authority-ballot": _authority_ballot,
     "records-committed": _records_committed,
     "emergency-reviewed": _reviewed,
     "access-requested": _access_requested,

@@ -31,6 +31,7 @@ SECTIONS = {
     "The network": {
         "peer": ("daemon.cli.peer:peer", "Nodes that this one talks to."),
         "member": ("daemon.cli.member:member", "Organisations in the network."),
+        "authority": ("daemon.cli.authority:authority", "Who votes on blocks, and who will."),
         "invite": ("daemon.cli.invite:invite", "Tickets with which others join."),
         "chain": ("daemon.cli.chain:chain", "What all have agreed on."),
         "genesis": ("daemon.cli.genesis:genesis", "Found a network."),

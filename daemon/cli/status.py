@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from daemon.cli.authority import changes_of
 from daemon.cli.node import call
 from daemon.cli.options import common_options
 from daemon.cli.output import (
@@ -75,6 +76,7 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
             ("network", _network(found["network"])),
             ("chain", _height(chain)),
             ("copying", _copying(chain)),
+            ("epoch", _epoch(chain)),
             ("waiting", _waiting(chain)),
             ("listening", _listening(chain)),
             ("authorities", _authorities(found)),
@@ -103,6 +105,20 @@ def _copying(chain: dict[str, Any]) -> str:
         return ""
     height, done, total = (chain["copying"][name] for name in ("height", "done", "total"))
     return f"the state at height {height}: {size(done)} of {size(total)}"
+
+
+def _epoch(chain: dict[str, Any]) -> str:
+    """Say who comes next, while that is decided and the old authorities still vote."""
+    handoff = chain["handoff"]
+    if handoff is None:
+        return str(chain["epoch"]) if chain["epoch"] else ""
+    left = handoff["last_height"] - chain["height"]
+    blocks = "block" if left == 1 else "blocks"
+    return paint(
+        f"{chain['epoch']}; epoch {handoff['epoch']} begins in {left} {blocks},"
+        f" after block {handoff['last_height']}: {changes_of(handoff)}",
+        CAREFUL,
+    )
 
 
 def _waiting(chain: dict[str, Any]) -> str:

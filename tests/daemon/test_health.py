@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from daemon.health import AuthorityFacts, Facts, find_problems
+from daemon.health import AuthorityFacts, Facts, Standing, find_problems
 from daemon.silence import Silence, after_halt
 from protocol.consensus import HaltReason
 
@@ -25,6 +25,7 @@ WELL = Facts(
     votes=True,
     silence=None,
     stuck=None,
+    standing=Standing(),
     blocks_behind=0,
     is_member=True,
     reviews_overdue=0,
@@ -118,3 +119,36 @@ def test_nobody_is_missing_before_anybody_was_tried() -> None:
     [problem] = find_problems(started)
     assert problem.code == "looking"
     assert problem.cause == "LOOKING  1 of 4 authorities reached so far, 3 needed"
+
+
+@pytest.mark.parametrize(
+    ("standing", "code", "said"),
+    [
+        (Standing(epoch=3, holds_key=False), "voting-key-missing", "its voting key of epoch 3"),
+        (Standing(is_suspended=True), "suspended", "signed two things that contradict"),
+        (Standing(tainted=("lakeside",)), "tainted", "lakeside cheated and still votes"),
+    ],
+)
+def test_what_the_chain_says_about_authorities_is_told(
+    standing: Standing, code: str, said: str
+) -> None:
+    [problem] = find_problems(replace(WELL, standing=standing))
+    assert problem.code == code
+    assert said in problem.cause
+    assert problem.next_step
+
+
+def test_who_does_not_vote_needs_no_voting_key() -> None:
+    standing = Standing(holds_key=False)
+    assert codes(replace(WELL, votes=False, standing=standing)) == []
+
+
+def test_a_handoff_that_waits_for_authorities_is_named() -> None:
+    missing = (
+        *WELL.authorities[:2],
+        authority("c", reachable=False),
+        authority("d", reachable=False),
+    )
+    facts = replace(WELL, authorities=missing, standing=Standing(epoch=1, next_epoch=2))
+    [problem] = find_problems(facts)
+    assert problem.cause.endswith("The handoff to epoch 2 waits.")

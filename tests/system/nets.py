@@ -283,13 +283,14 @@ class Net:
     def settle(self) -> int:
         """Return the height at which all running nodes have met, with nothing left to do."""
 
-        def heights() -> set[int]:
+        def meeting() -> set[int]:
             chains = [daemon.status()["chain"] for daemon in self.running]
             waiting = any(chain["events_waiting"] for chain in chains)
-            return set() if waiting else {chain["height"] for chain in chains}
+            heights = {chain["height"] for chain in chains}
+            return set() if waiting or len(heights) > 1 else heights
 
-        wait_until(lambda: len(heights()) == 1, "all nodes have the same chain")
-        return heights().pop()
+        found: set[int] = wait_until(meeting, "all nodes have the same chain")
+        return found.pop()
 
     def cut_power(self) -> None:
         """Kill all nodes at the same moment."""

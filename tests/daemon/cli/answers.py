@@ -61,6 +61,8 @@ STATUS: dict[str, Any] = {
     "problems": [],
     "chain": {
         "height": 12,
+        "epoch": 0,
+        "handoff": None,
         "final_at": NOW,
         "events_waiting": 0,
         "view": 13,
