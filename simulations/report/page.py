@@ -19,6 +19,9 @@ from simulations.scenario.units import show_duration
 FAILING_SHOWN_MAX = 20
 COMBINATIONS_SHOWN_MAX = 200
 
+TRACE = "trace"
+"""What `placet sim trace` calls its scenario, which says nothing of what was run."""
+
 UNSHAPED = Spread(0.0, 0.0, 0.0)
 
 VERDICTS = {
@@ -100,9 +103,7 @@ def _header(content: Content) -> Markup:
     if summary.expect == "broken":
         notes.append("This scenario shows what breaks: it holds if something does.")
     if is_local:
-        notes.append(
-            "Real daemons ran on one machine in real time: numbers differ a little from run to run."
-        )
+        notes.append("Real daemons ran in real time: numbers differ a little from run to run.")
         if any(each.metrics.get("links_shaped") == UNSHAPED for each in summary.combinations):
             notes.append("Links were those of loopback: this machine allows no network namespaces.")
     return element(
@@ -261,6 +262,8 @@ def _coverage(content: Content) -> Markup:
 
 
 def _scenario(content: Content) -> Markup:
+    if content.scenario.name == TRACE:
+        return Markup("")
     spec, scenario = content.scenario.network, content.scenario
     facts = {
         "nodes": f"{spec.authorities} authorities, {spec.members} other members",

@@ -103,6 +103,8 @@ def _moments(window: Window, violation: Violation | None) -> Iterator[int]:
     for arrow in window.arrows:
         yield from (arrow.sent, min(arrow.arrived, window.end))
     yield from (mark.at for mark in window.marks)
+    for _, first, last in window.outages:
+        yield from (first, last)
     if violation is not None:
         yield from (violation.at, violation.at + 1)
 
@@ -112,20 +114,20 @@ def choose_window(events: Sequence[TraceEvent], violation: Violation | None) -> 
     at = violation.at if violation else max((event.at for event in events), default=0)
     arrows = [arrow for arrow in pair_messages(events) if arrow.text not in QUIET]
     arrows = arrows or pair_messages(events)
-    nodes = _choose_nodes(arrows, violation, at)
+    marks = [event for event in events if event.kind in _MARKS]
+    nodes = _choose_nodes(arrows, marks, violation, at)
     shown = [each for each in arrows if each.sender in nodes and each.receiver in nodes]
-    span = _choose_span(shown, at)
+    if shown:
+        span = _choose_span([each.sent for each in shown], at, most=WINDOW_MAX)
+    else:  # Logs of real daemons tell of no messages.
+        span = _choose_span([each.at for each in marks if each.node in nodes], at, most=at)
     start, end = max(0, at - span), at + max(WINDOW_MIN // 2, int(span * AFTER_SHARE))
     return Window(
         start=start,
         end=end,
         nodes=nodes,
         arrows=[each for each in shown if start <= each.sent <= end],
-        marks=[
-            each
-            for each in events
-            if start <= each.at <= end and each.node in nodes and each.kind in _MARKS
-        ],
+        marks=[each for each in marks if start <= each.at <= end and each.node in nodes],
         outages=[
             (node, max(first, start), min(last, end))
             for node, first, last in outages(events)
@@ -165,9 +167,13 @@ def outages(events: Iterable[TraceEvent]) -> list[tuple[str, int, int]]:
     return found + [(node, since, last) for node, since in down.items()]
 
 
-def _choose_nodes(arrows: Sequence[Arrow], violation: Violation | None, at: int) -> list[str]:
+def _choose_nodes(
+    arrows: Sequence[Arrow], marks: Sequence[TraceEvent], violation: Violation | None, at: int
+) -> list[str]:
     near = [each for each in arrows if at - WINDOW_MAX <= each.sent <= at]
     busy = Counter(name for each in near for name in (each.sender, each.receiver))
+    if not busy:
+        busy = Counter(mark.node for mark in marks)
     first = [violation.node] if violation and violation.node else []
     chosen = list(dict.fromkeys([*first, *(name for name, _ in busy.most_common())]))[:NODES_MAX]
     return sorted(chosen, key=_by_number)
@@ -178,11 +184,11 @@ def _by_number(name: str) -> tuple[str, int]:
     return (stem, int(number)) if number.isdecimal() else (name, 0)
 
 
-def _choose_span(arrows: Sequence[Arrow], at: int) -> int:
-    sent = sorted(at - each.sent for each in arrows if each.sent <= at)
-    if len(sent) <= MESSAGES_MAX:
-        return min(WINDOW_MAX, max([WINDOW_MIN, *sent]))
-    return min(WINDOW_MAX, max(WINDOW_MIN, sent[MESSAGES_MAX]))
+def _choose_span(moments: Sequence[int], at: int, *, most: int) -> int:
+    """Return how long before `at` the window begins, so that not too much is in it."""
+    before = sorted(at - moment for moment in moments if moment <= at)
+    chosen = before[MESSAGES_MAX] if len(before) > MESSAGES_MAX else max([0, *before])
+    return max(WINDOW_MIN, min(most, chosen))
 
 
 _MARKS: Mapping[str, tuple[str, str, str]] = {

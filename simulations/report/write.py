@@ -45,6 +45,7 @@ def write_report(folder: Folder) -> Path:
         svg = svg_of(shown.figure)
         write_whole(folder.path / "plots" / f"{shown.name}.svg", svg)
         images.append(Image(shown.caption, svg))
+    images += [Image(caption, svg) for caption, svg in _last_events(folder, records)]
     content = Content(
         scenario=scenario,
         scenario_text=folder.scenario.read_text(encoding="utf-8"),
@@ -107,6 +108,19 @@ def _name_of(folder: Folder) -> str:
 def _summary(scenario: Scenario, records: Sequence[Record]) -> Summary:
     planned = {index: parameters for index, parameters, _, _ in runs(scenario)}
     return summarize(scenario, records, planned)
+
+
+def _last_events(folder: Folder, records: Sequence[Record]) -> Iterator[tuple[str, bytes]]:
+    """Yield the diagram of the first logged run in which nothing is broken, if there is one."""
+    from simulations.report.spacetime import spacetime_figure  # noqa: PLC0415  # matplotlib.
+    from simulations.report.style import svg_of  # noqa: PLC0415
+
+    for record in records:
+        path = folder.events_of(record.index)
+        if path.exists() and record.outcome and not record.outcome.violations:
+            figure = spacetime_figure(read_events(path))
+            yield f"The last that happened in run {record.index}.", svg_of(figure)
+            return
 
 
 def _diagrams(

@@ -39,6 +39,8 @@ class Line(msgspec.Struct, frozen=True):
     time: datetime
     event: str
     level: str = "info"
+    sequence: int = 0
+    """Grows by one from line to line, but for where a process ended and the next one began."""
     fields: dict[str, Any] = {}
 
     @property

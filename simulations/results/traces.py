@@ -49,6 +49,13 @@ def write_trace(scenario: Scenario, seed: int, path: Path) -> Outcome:
     return outcome
 
 
+def write_events(path: Path, events: Sequence[TraceEvent]) -> None:
+    """Write events that are known already, as a run with a log would."""
+    encoder = msgspec.json.Encoder()
+    with replaced(path) as beside, beside.open("wb") as file:
+        file.writelines(encoder.encode(event) + b"\n" for event in events[:EVENTS_MAX])
+
+
 def replay_record(scenario: Scenario, record: Record, path: Path) -> Outcome:
     """Run again what is on record, with an event log; raise `TraceDiffers` if it went otherwise."""
     changed = with_values(scenario, record.parameters)
