@@ -9,6 +9,7 @@ import click
 from simulations.cli.options import results_option
 from simulations.cli.output import (
     BAD,
+    CAREFUL,
     FAINT,
     GOOD,
     echo,
@@ -68,6 +69,8 @@ def compare(
     else:
         echo(f"{paint('before', FAINT)}  {first.path.name}")
         echo(f"{paint('after', FAINT)}   {second.path.name}")
+        if load_manifest(first).scenario != scenario.name:
+            echo(paint("They are of different scenarios.", CAREFUL))
         echo()
         echo(_table(differences, judged))
         echo()

@@ -49,7 +49,8 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, indent: str 
               for at in range(len(headers))]  # fmt: skip
     before = sum(widths[:-1]) + 2 * (len(widths) - 1) + len(indent)
     room = max(COLUMN_WIDTH_MIN, _columns() - before)
-    lines = [[paint(head.ljust(width), FAINT) for head, width in zip(headers, widths, strict=True)]]
+    heads = [*(head.ljust(widths[at]) for at, head in enumerate(headers[:-1])), headers[-1]]
+    lines = [[paint(head, FAINT) for head in heads]]
     for row in cells:
         first, *more = _wrapped(row[-1], room)
         lines.append([*(_padded(cell, widths[at]) for at, cell in enumerate(row[:-1])), first])
@@ -71,7 +72,7 @@ def plural(count: int, noun: str) -> str:
 def show_seconds(seconds: float) -> str:
     """Return how long something takes, as people say it."""
     if seconds < 10:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.2g} s"
     if seconds < 120:
         return f"{seconds:.0f} s"
     minutes = seconds / 60

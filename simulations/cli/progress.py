@@ -19,6 +19,9 @@ PAUSE_SECONDS = 1.0
 """Lines are not written more often than this, but for runs that did not hold and the last one."""
 
 
+IN_WORDS = {"holds": "held", "broken": "broke", "undecided": "undecided", "raised": "raised"}
+
+
 class Progress(Protocol):
     """Is told of each run that ends. As a context, it ends what it shows."""
 
@@ -67,7 +70,7 @@ class Bar:
     def ended(self, record: Record) -> None:
         verdict = verdict_of(record)
         self._counts[verdict] = self._counts.get(verdict, 0) + 1
-        counts = ", ".join(f"{count} {name}" for name, count in self._counts.items())
+        counts = ", ".join(f"{count} {IN_WORDS[name]}" for name, count in self._counts.items())
         self._progress.update(self._task, advance=1, counts=counts)
 
     def __enter__(self) -> Self:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from random import Random
 from statistics import fmean
 
-RESAMPLES = 2_000
+RESAMPLES = 1_000
 CONFIDENCE = 0.95
 VALUES_MAX = 2_000
 """Of more runs, the first so many are resampled: the interval is narrow enough then."""
