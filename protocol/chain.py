@@ -9,7 +9,7 @@ no configuration, no order of arrival (see docs/protocol.md, "Valid blocks"). Ta
 executed like others, change nothing, and never become final themselves.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -95,7 +95,7 @@ class Chain:
         self._verifier = verifier
         self._stored = state
         self._finalizations: deque[Finalization] = deque()
-        self._bodies: dict[BlockHash, Block] = {}
+        self._bodies: OrderedDict[BlockHash, Block] = OrderedDict()
         own = epoch_entry(state, head.header.epoch)
         assert own is not None, "the state knows the epoch of its block"
         self._executed: dict[BlockHash, Executed] = {
@@ -135,7 +135,7 @@ class Chain:
             return
         self._bodies.setdefault(block_hash(block.header), block)
         if len(self._bodies) > BODIES_MAX:
-            del self._bodies[next(iter(self._bodies))]
+            self._bodies.popitem(last=False)
 
     def is_wanted(self, parent: BlockHash) -> bool:
         """Say whether pending events wait that a block on `parent` may have.
