@@ -96,12 +96,12 @@ class Council:
         return tuple(member for member in self.members if member in peers)
 
     def status(self, lowest_height: int) -> Status:
-        """Return where we stand. The end of one epoch is the beginning of the next."""
+        """Return where we stand, in no view. The end of one epoch is the beginning of the next."""
         epoch, certificate, head = self.epoch.epoch, self.certificate, self._chain.head.header
         is_of_epoch = certificate is not None and certificate.epoch == epoch
         return Status(
             epoch=epoch,
-            view=head.view if is_of_epoch else 0,
+            view=0,
             height=head.height,
             certificate=certificate if is_of_epoch else None,
             lowest_height=lowest_height,

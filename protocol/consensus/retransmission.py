@@ -92,11 +92,14 @@ def help_late_voter(state: State, sender: MemberId, vote: Vote) -> None:
 
 
 def help_status(state: State, sender: MemberId, said: Status) -> None:
-    """Answer with what brings the sender to our view, or ask for what brings us to its."""
+    """Answer with what brings the sender to our view, or ask for what brings us to its.
+
+    An authority that only observes says view 0: it is in none, and cannot leave one.
+    """
     theirs = 0 if said.certificate is None else said.certificate.view
     if theirs < state.finalized_view:
         help_leave(state, sender, theirs)
-    elif said.view < state.view:
+    elif 0 < said.view < state.view:
         help_leave(state, sender, said.view)
     elif said.view > state.view and _may_answer(state, sender, "status"):
         state.send(sender, status(state))

@@ -99,9 +99,7 @@ class Liveness:
 
     @property
     def _may_be_quiet(self) -> bool:
-        """With a liar around, some may have to go on explaining; and to who only observes."""
-        if self.watch.world.excused:
-            return False
+        """With a liar around, some may have to go on explaining."""
         return len(self.watch.honest) == len(self.watch.world.hosts)
 
     def _check(self, host: CoreHost) -> None:

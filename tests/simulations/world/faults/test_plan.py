@@ -116,6 +116,17 @@ def test_a_lost_disk_is_filled_again_and_does_not_vote() -> None:
     assert run.world.excused == {0}
 
 
+def test_an_authority_that_only_observes_is_left_alone() -> None:
+    """It is in no view, so nobody needs to tell it how to leave one, at each heartbeat."""
+    run = scene(at(EXAMPLES["bit-flip"], 4_500, 0))
+    finish(run)
+    network = run.world.network
+    network.sent.clear()
+    network.run(until=run.world.now + 60_000)
+
+    assert network.sent.keys() == {"Status"}
+
+
 def test_a_backup_brings_back_what_was() -> None:
     run = scene(at(EXAMPLES["restore-backup"], 4_500, 1_200))
     run.world.network.run(until=5_600)
