@@ -20,10 +20,10 @@ from functools import partial
 
 from simulations.errors import SimulationError
 from simulations.local.daemons import Daemon, Daemons
-from simulations.local.shaping import Gap, Shaping
+from simulations.local.shaping import Shaping
 from simulations.scenario.model import Fault, Scenario
 from simulations.scenario.names import nodes_of
-from simulations.world.links import Cut
+from simulations.world.links import Cut, Gap
 
 BY_SIGNALS = frozenset({"crash", "restart", "rolling-restart", "pause"})
 BY_LINKS = frozenset({"partition", "cut", "link"})

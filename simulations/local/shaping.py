@@ -4,29 +4,14 @@ The rules are those of the virtual world, so a scenario means the same in both.
 """
 
 import threading
-from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from simulations.scenario.model import LinkSpec, Scenario
 from simulations.scenario.names import all_nodes, nodes_of
-from simulations.world.links import Cut, Links, Places, Rule
+from simulations.world.links import Cut, Gap, Links, Rule
 
 EVERYBODY = "*"
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Nobody of `senders` is heard by anybody of `receivers`; nor the other way, unless one-way."""
-
-    senders: Places
-    receivers: Places
-    is_one_way: bool = False
-
-    def cuts(self, sender: int, receiver: int) -> bool:
-        if sender in self.senders and receiver in self.receivers:
-            return True
-        return not self.is_one_way and sender in self.receivers and receiver in self.senders
 
 
 class Shaping:

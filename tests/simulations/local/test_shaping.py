@@ -1,7 +1,8 @@
 """Links of real daemons follow the rules of the virtual world."""
 
-from simulations.local.shaping import Gap, Shaping
+from simulations.local.shaping import Shaping
 from simulations.scenario.model import LinkSpec, NetworkSpec, Region, Scenario
+from simulations.world.links import Gap
 
 SCENARIO = Scenario(
     name="shaping",
