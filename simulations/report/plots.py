@@ -21,6 +21,9 @@ from simulations.report.style import (
     time_unit,
 )
 
+_BACKGROUND = {"color": GREY, "alpha": 0.35, "linewidth": 0.7, "rasterized": True}
+"""How one of many nodes looks; as pixels, or a thousand of them would make a file of megabytes."""
+
 LINES_MAX = 7
 """More curves in one plot cannot be told apart."""
 NODES_NAMED_MAX = 40
@@ -93,7 +96,7 @@ def height_figure(series: Series) -> Figure:
         is_few = len(by_node) <= LINES_MAX
         for place, (node, points) in enumerate(sorted(by_node.items(), key=_number)):
             times, heights = zip(*points, strict=True)
-            look = look_of(place) if is_few else {"color": GREY, "alpha": 0.35, "linewidth": 0.7}
+            look = look_of(place) if is_few else _BACKGROUND
             axes.step([at / unit for at in times], heights, where="post",
                       label=shortened(node) if is_few else None, **look)  # fmt: skip
         if not is_few:
@@ -131,9 +134,12 @@ def propagation_figure(series: Series) -> Figure:
     by_node: dict[str, list[float]] = {}
     for node, delay in series.rows:
         by_node.setdefault(str(node), []).append(float(delay))
-    nodes = sorted(by_node.items(), key=_number)
-    unit, unit_name = time_unit([max(delays) for delays in by_node.values()])
-    most = max((max(delays) for delays in by_node.values()), default=1.0) or 1.0
+    is_few = len(by_node) <= NODES_NAMED_MAX
+    by_delay = sorted(by_node.items(), key=lambda item: median(item[1]))
+    nodes = sorted(by_node.items(), key=_number) if is_few else by_delay
+    ordered = sorted(delay for delays in by_node.values() for delay in delays)
+    most = ordered[len(ordered) * 99 // 100] * 1.02 or 1.0
+    unit, unit_name = time_unit([most])
     grid = [_shares(delays, most) for _, delays in nodes]
     with style():
         figure, (axes,) = new_figure(min(7.0, 1.2 + 0.18 * min(len(nodes), NODES_NAMED_MAX)))
@@ -147,7 +153,7 @@ def propagation_figure(series: Series) -> Figure:
         )
         _name_nodes(axes, [node for node, _ in nodes])
         axes.grid(visible=False)
-        axes.set_xlabel(f"delay after the first node [{unit_name}]")
+        axes.set_xlabel(f"delay after the first node [{unit_name}]; the last column: or later")
         figure.colorbar(image, ax=axes, label="share of the node's blocks")
     return figure
 
@@ -163,7 +169,7 @@ def _name_nodes(axes: Axes, names: Sequence[str]) -> None:
     if len(names) <= NODES_NAMED_MAX:
         axes.set_yticks(range(len(names)), [shortened(name) for name in names], fontsize=7)
     else:
-        axes.set_ylabel(f"{len(names)} nodes")
+        axes.set_ylabel(f"{len(names)} nodes, by their median")
         axes.set_yticks([])
 
 
