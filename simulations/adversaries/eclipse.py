@@ -48,7 +48,8 @@ class Eclipser(Traitor):
         self.network.after(max(0, self.acts_until - self.network.now), self._end)
 
     def _end(self) -> None:
-        self.network.links.cuts.remove(self._siege)
+        if self._siege in self.network.links.cuts:
+            self.network.links.cuts.remove(self._siege)
         self.world.swarm.reconsider()
 
     def say(self, name: int, message: Any) -> None:

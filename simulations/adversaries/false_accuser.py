@@ -16,10 +16,11 @@ from msgspec.structs import replace
 
 from protocol.codec import digest
 from protocol.events import Equivocation
-from protocol.messages import Proposal, sign_bundle
+from protocol.messages import sign_bundle
 from protocol.votes import NO_BLOCK, Vote, VoteKind
 from simulations.adversaries.traitor import Traitor
 from simulations.world.clock import EPOCH_START
+from simulations.world.contents import votes_in
 from simulations.world.deeds import signed_by
 from simulations.world.world import World
 
@@ -42,9 +43,8 @@ class FalseAccuser(Traitor):
         self.every(ACCUSE_EVERY, self._accuse)
 
     def received(self, sender: int, message: Any) -> None:
-        match message:
-            case (Vote() as vote) | Proposal(vote=vote) if len(self._votes) < VOTES_KEPT_MAX:
-                self._votes.append(vote)
+        if len(self._votes) < VOTES_KEPT_MAX:
+            self._votes += votes_in(message)
         super().received(sender, message)
 
     def _accuse(self) -> None:

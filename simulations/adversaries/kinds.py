@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from random import Random
 
 from simulations.adversaries.colluder import Colluder
+from simulations.adversaries.deviant import Deviant
 from simulations.adversaries.dishonest_clinics import (
     ReplayingRequester,
     StallingCustodian,
@@ -61,6 +62,7 @@ VOTING: tuple[type[Traitor], ...] = (
     LeaderHunter,
     Colluder,
     Eclipser,
+    Deviant,
 )
 """Those that only an authority can be."""
 

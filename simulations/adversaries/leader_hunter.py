@@ -42,5 +42,6 @@ class LeaderHunter(Traitor):
 
     def _release(self, leader: int, cut: Cut) -> None:
         del self._struck[leader]
-        self.network.links.cuts.remove(cut)
+        if cut in self.network.links.cuts:  # Whoever mends the network mends this too.
+            self.network.links.cuts.remove(cut)
         self.world.swarm.reconsider()  # Links that were about to come up have waited.

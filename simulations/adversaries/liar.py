@@ -47,7 +47,8 @@ class Liar(Traitor):
                 self.tell_all(names, BlockSent(Block(block.header, block.events[:-1])))
             case StoreBlocks() if self.is_acting:
                 super().carry_out(effect)
-                self._spread_false_body()
+                if self.is_up and self.disk.height in self.disk.certificates:
+                    self._spread_false_body()
             case _:
                 super().carry_out(effect)
 

@@ -116,7 +116,7 @@ class Traitor(CoreHost):
 
     @property
     def epoch(self) -> int:
-        return int(getattr(self.electorate, "epoch", 0))
+        return 0 if self.electorate is None else self.electorate.epoch
 
     @property
     def authorities(self) -> list[int]:

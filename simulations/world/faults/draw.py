@@ -5,13 +5,15 @@ out, others come often (Groce et al., *Swarm Testing*, ISSTA 2012). What is draw
 a failing run can be repeated with fewer of the same faults.
 
 No more authorities lose their votes for good than may fail; adversaries are counted with them.
+And fewer clocks of authorities are wrong than make a quorum, adversaries included: a quorum whose
+clocks are a day ahead takes the chain into tomorrow, and it waits there until tomorrow.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from protocol.genesis import faulty_max
+from protocol.genesis import faulty_max, quorum
 from protocol.handoff import AUTHORITIES_MIN
 from simulations.scenario.model import Fault, LinkSpec, Scenario
 
@@ -51,6 +53,8 @@ class Draw:
     candidates: list[str] = field(default_factory=list)
     expendable: list[str] = field(default_factory=list)
     """Authorities that may lose their vote for good."""
+    unsteady: list[str] = field(default_factory=list)
+    """Authorities whose clocks may be wrong."""
 
     @property
     def everybody(self) -> list[str]:
@@ -72,9 +76,9 @@ class Draw:
         return tuple(self.chance.sample(names, count))
 
     def few_authorities(self) -> tuple[str, ...]:
-        """Return as many authorities as may fail, and one more at most."""
+        """Return some of those whose clocks may be wrong: as many as may fail, or one more."""
         count = faulty_max(len(self.authorities)) + self.chance.randint(0, 1)
-        return tuple(self.chance.sample(self.authorities, min(count, len(self.authorities))))
+        return tuple(self.chance.sample(self.unsteady, min(count, len(self.unsteady))))
 
 
 def draw_faults(scenario: Scenario, seed: int, fault: Fault) -> tuple[Fault, ...]:
@@ -114,7 +118,14 @@ def _draw_of(scenario: Scenario, chance: Random, fault: Fault) -> Draw:
         candidates=members[:CANDIDATES_MAX] if changes else [],
         newcomers=newcomers,
         expendable=chance.sample(honest, min(spare, len(honest))),
+        unsteady=chance.sample(honest, _unsteady_max(len(authorities), len(honest))),
     )
+
+
+def _unsteady_max(authorities: int, honest: int) -> int:
+    """Return how many honest authorities, with all adversaries, are still no quorum."""
+    hostile = authorities - honest
+    return max(0, min(faulty_max(authorities) + 1, quorum(authorities) - 1 - hostile))
 
 
 def _links(draw: Draw) -> Fault:
@@ -276,14 +287,17 @@ def _bit_flip(draw: Draw) -> Fault | None:
     return Fault(kind="bit-flip", at=draw.moment(), nodes=(draw.chance.choice(draw.expendable),))
 
 
-def _clock(draw: Draw) -> Fault:
+def _clock(draw: Draw) -> Fault | None:
+    nodes = draw.few_authorities() or tuple(draw.members[:1])
+    if not nodes:
+        return None
     kind = draw.chance.choice(("skew", "clock-jump", "clock-stop", "clock-drift"))
     by = draw.chance.choice((-DAY, -60_000, -10_000, 10_000, 60_000, DAY))
     return Fault(
         kind=kind,
         at=draw.moment(),
         duration=draw.while_(10_000),
-        nodes=draw.few_authorities() or draw.one(),
+        nodes=nodes,
         amount=draw.chance.choice((-10, 10)) if kind == "clock-drift" else by,
     )
 
