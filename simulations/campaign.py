@@ -17,7 +17,7 @@ from random import Random
 
 from simulations.adversaries.kinds import draw
 from simulations.outcome import Outcome, Verdict
-from simulations.run import simulate
+from simulations.run import Plan, simulate
 from simulations.scenario.model import Fault, LinkSpec, Load, NetworkSpec, Scenario
 from simulations.workload.people import plan_people
 from simulations.workload.plain import plan_load
@@ -72,7 +72,12 @@ def scenario_of(seed: int) -> Scenario:
 
 def run_seed(seed: int) -> Outcome:
     """Run one seed of the campaign. In every second one, clinics release records."""
-    return simulate(scenario_of(seed), seed, plan=plan_people if seed % 2 else plan_load)
+    return simulate(scenario_of(seed), seed, plan=plan_of(seed))
+
+
+def plan_of(seed: int) -> Plan:
+    """Return what people do in the run of a seed."""
+    return plan_people if seed % 2 else plan_load
 
 
 @dataclass(slots=True)
