@@ -310,6 +310,7 @@ class Driver:
         self.core, inputs = renew(self.core, origin)
         if self.halted is not None:
             self.core.stop_voting()
+        self.clocks = Clocks(faulty_max=faulty_max(len(self.core.authorities)))
         final = settled(self.core, self.receipts.events())
         self.receipts.jumped([(event, height) for event in final])
         return inputs

@@ -90,7 +90,8 @@ def adopt(store: ChainStore, manifest: ManifestSent) -> None:
 
 def sweep(store: ChainStore) -> None:
     """Delete a state that is not in use, unless parts of it are copied already."""
-    if not staged_buckets(store):
+    is_clean = next(store.items(store.spare_state), None) is None
+    if not is_clean and not staged_buckets(store):
         drop_staged(store, range(BUCKET_COUNT))
 
 

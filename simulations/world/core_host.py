@@ -4,9 +4,11 @@ Clients give an event again after a restart, until it is final or refused.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
+from protocol.blocks import block_hash
 from protocol.codec import decode
 from protocol.consensus import CancelTimer, Halt, HaltReason, LogRecord, Started
 from protocol.core import Core
@@ -23,6 +25,7 @@ from protocol.effects import (
     ScheduleTimer,
     SendMessage,
     SendRange,
+    SnapshotEffect,
     StoreBlocks,
     TimerFired,
     VotingKeyAdded,
@@ -30,9 +33,15 @@ from protocol.effects import (
 from protocol.errors import DecodeError, ProtocolError
 from protocol.events import EventId, SignedEvent, event_id
 from protocol.identity import MemberId, PublicKey, SigningKey
-from protocol.messages import PeerMessage
+from protocol.messages import ManifestSent, PeerMessage
+from protocol.origin import Origin
+from protocol.renewal import renew
+from protocol.snapshot import AdoptSnapshot
+from protocol.snapshot_source import HoldState, ReleaseState, SendEpochs, SendSnapshot
+from protocol.sync import SNAPSHOT_LAG
 from simulations.world.cast import Cast
 from simulations.world.clock import EPOCH_START
+from simulations.world.copies import Copies
 from simulations.world.disk import Disk
 from simulations.world.frame import Frame, Raw
 from simulations.world.host import Host
@@ -47,6 +56,8 @@ class CoreHost(Host):
 
     clinic: ClassVar[Any] = None
     """What sort of clinic works at the node, if it is a dishonest one."""
+    snapshot_lag: int | None = SNAPSHOT_LAG
+    """How many blocks behind the node copies a state."""
 
     def __init__(self, network: Network, cast: Cast, *, name: int, place: int) -> None:
         super().__init__(network, name=name, place=place)
@@ -73,6 +84,7 @@ class CoreHost(Host):
         is_authority = name < cast.authority_count
         self.voting_keys = [cast.parties[name].voting_key] if is_authority else []
         """What is durable in the key store, the oldest first."""
+        self.copies = Copies()
         self.may_vote = True
         """Whether the node has a vote log that it may trust."""
         self.backup: tuple[Disk, list[LogRecord]] | None = None
@@ -92,9 +104,16 @@ class CoreHost(Host):
         return self.cast.parties[self.name].label
 
     def boot(self) -> Core:
+        self.copies.held.clear()
+        return Core(self.origin())
+
+    def origin(self) -> Origin:
+        """Return what a core starts from that finds this disk."""
         keys = self.voting_keys if self.may_vote else []
         log = self.log if self.may_vote else []
-        return Core(self.disk.origin(self.name, keys, log, EPOCH_START + self.network.now))
+        origin = self.disk.origin(self.name, keys, log, EPOCH_START + self.network.now)
+        finished = dict(self.copies.finished)
+        return replace(origin, snapshot_lag=self.snapshot_lag, staged_buckets=finished)
 
     def started(self) -> None:
         self.step(Started())
@@ -188,8 +207,38 @@ class CoreHost(Host):
                 self._send_range(self.cast.names[peer], first, last)
             case StoreBlocks():
                 pass
+            case _ if isinstance(effect, SnapshotEffect):
+                self._copy(effect)
             case _:
                 self._take_note(effect)
+
+    def _copy(self, effect: SnapshotEffect) -> None:
+        match effect:
+            case AdoptSnapshot(manifest):
+                self._adopt(manifest)
+            case SendSnapshot(peer) | SendEpochs(peer):
+                answer = self.copies.answer(effect, self.disk)
+                if answer is not None:
+                    self.say(self.cast.names[peer], answer)
+            case HoldState(block):
+                self.copies.hold(block, self.disk)
+            case ReleaseState(block):
+                self.copies.held.pop(block, None)
+            case _:
+                self.copies.stage(effect)
+
+    def _adopt(self, manifest: ManifestSent) -> None:
+        """As the driver does, begin anew with another core; what the old one wanted is void."""
+        block = block_hash(manifest.head.header)
+        others = (each for each in self.network.hosts if isinstance(each, CoreHost))
+        archive = next(each.disk for each in others if each.disk.has(block))
+        self.copies.adopt(self.disk, manifest, archive)
+        self.fate["adopted"] += 1
+        self.timers.clear()
+        self._queue.clear()
+        self.machine, inputs = renew(self.core, self.origin())
+        for input in inputs:
+            self.step(input)
 
     def _send_range(self, name: int, first: int, last: int) -> None:
         answer = self.disk.range(first, last)

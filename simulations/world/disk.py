@@ -7,7 +7,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
-from protocol.blocks import Block, FinalizedBlocks, genesis_block
+from protocol.blocks import Block, BlockHash, FinalizedBlocks, block_hash, genesis_block
 from protocol.chain import Finalization
 from protocol.consensus import LogRecord, is_settled
 from protocol.digest import StateDigest
@@ -61,6 +61,10 @@ class Disk:
         self.tails[self.height] = tail
         self.digest = finalization.digest
         self._write(finalization.changes)
+
+    def has(self, block: BlockHash) -> bool:
+        """Say whether the block is among those that are final here."""
+        return any(block_hash(each.header) == block for each in reversed(self.blocks))
 
     def copy(self) -> "Disk":
         """Return a backup."""
