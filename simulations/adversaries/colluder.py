@@ -29,7 +29,7 @@ AGAIN = 400
 
 
 class Colluder(Traitor):
-    """One of the conspirators. All of them know what one of them knows."""
+    """Works with its like to make two blocks final: what one of them knows, all know."""
 
     kind = "colluder"
 

@@ -16,7 +16,7 @@ from simulations.world.core_host import CoreHost
 
 
 class Deviant(Traitor):
-    """Follows all rules, from a wrong state."""
+    """Follows all rules, with a ledger that has gone wrong: no traitor, but no help."""
 
     kind = "deviant"
 

@@ -28,7 +28,7 @@ class Siege(Cut):
 
 
 class Eclipser(Traitor):
-    """One of those around the victim."""
+    """Surrounds one authority with its like, and tells it nothing."""
 
     kind = "eclipse"
 

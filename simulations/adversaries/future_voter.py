@@ -17,7 +17,7 @@ FAR = 2**40
 
 
 class FutureVoter(Traitor):
-    """Votes for everything that may come."""
+    """Votes, and proposes, for views that are far ahead."""
 
     kind = "future-voter"
 

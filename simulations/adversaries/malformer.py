@@ -59,7 +59,7 @@ def too_large() -> bytes:
 
 
 class Malformer(Traitor):
-    """Says what cannot be read."""
+    """Sends bytes that are no message: truncated, nested, too large, noise."""
 
     kind = "malformer"
 

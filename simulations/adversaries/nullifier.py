@@ -16,7 +16,7 @@ VIEWS_AHEAD = 3
 
 
 class Nullifier(Traitor):
-    """Says X instead of N and F, and says it again and again."""
+    """Nullifies every view, instead of voting for a block, again and again."""
 
     kind = "nullifier"
 

@@ -10,7 +10,7 @@ from simulations.world.world import World
 
 
 class Twin(Traitor):
-    """Brings a second host of the same name into the world, and shares the neighbours with it."""
+    """Runs one key in two processes, each with half of the neighbours."""
 
     kind = "twins"
 
