@@ -10,7 +10,7 @@ executed like others, change nothing, and never become final themselves.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from protocol.blocks import (
@@ -26,7 +26,7 @@ from protocol.blocks import (
 from protocol.codec import MESSAGE_SIZE_MAX, encode
 from protocol.context import Context
 from protocol.digest import StateDigest
-from protocol.electorates import epoch_entry, newest_epoch
+from protocol.electorates import begin_epoch, epoch_entry, newest_epoch
 from protocol.errors import InvalidBlock, InvalidEvent
 from protocol.events import EventId, SignedEvent
 from protocol.executed import Executed, Result, with_result
@@ -77,7 +77,7 @@ class Finalization:
 class Chain:
     """The finalized head and the tree of blocks above it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         *,
         genesis: Genesis,
@@ -86,6 +86,7 @@ class Chain:
         digest: StateDigest,
         mempool: Mempool,
         verifier: Verifier,
+        recoveries: Mapping[BlockHash, EpochEntry] | None = None,
     ) -> None:
         self.head = head
         self.head_hash = block_hash(head.header)
@@ -93,6 +94,8 @@ class Chain:
         self._genesis = genesis
         self._network = network_id(genesis)
         self._verifier = verifier
+        self._recoveries = recoveries or {}
+        """Epochs that begin on a block by a recovery that the operator accepted."""
         self._stored = state
         self._finalizations: deque[Finalization] = deque()
         self._bodies: OrderedDict[BlockHash, Block] = OrderedDict()
@@ -276,7 +279,17 @@ class Chain:
         validate_content(block, above.block.header, result.epochs)
         if result.digest.root != header.state_digest:
             raise InvalidBlock(f"block {header.height} names another state than it leads to")
-        return self._add(block, result)
+        return self._add(block, self._recovered(block, result))
+
+    def _recovered(self, block: Block, result: Result) -> Result:
+        """Return the state on which the next block is made, if a recovery begins here."""
+        entry = self._recoveries.get(block_hash(block.header))
+        if entry is None:
+            return result
+        changes = begin_epoch(entry)
+        digest = result.digest.updated(result.state, changes)
+        result.state.apply(changes)
+        return replace(result, digest=digest, epochs=replace(result.epochs, newest=entry))
 
     def _run(
         self,

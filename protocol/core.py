@@ -95,6 +95,7 @@ class Core:
             digest=origin.digest,
             mempool=self.mempool,
             verifier=self.verifier,
+            recoveries=origin.recoveries,
         )
         self.directory = Directory(self.network, self.verifier)
         self.directory.load(origin.peer_records)

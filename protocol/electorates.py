@@ -38,6 +38,11 @@ def enter_epoch(entry: EpochEntry) -> Changes:
     return {epoch_key(entry.epoch): encode(entry), EPOCH_KEY: encode(entry.epoch)}
 
 
+def begin_epoch(entry: EpochEntry) -> Changes:
+    """Return what begins `entry` at once, by a recovery: what was decided before is void."""
+    return enter_epoch(entry) | want(ChangesWanted())
+
+
 def newest_epoch(state: StateView) -> EpochEntry:
     """Return the newest epoch that is known, which may be pending."""
     number = read(state, EPOCH_KEY, int)

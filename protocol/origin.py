@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from protocol.blocks import Block
+from protocol.blocks import Block, BlockHash
 from protocol.consensus import LogRecord
 from protocol.digest import StateDigest
 from protocol.genesis import Genesis
 from protocol.identity import SigningKey, Verifier
 from protocol.messages import PeerRecord
-from protocol.state import StateView
+from protocol.state import EpochEntry, StateView
 from protocol.sync import SNAPSHOT_LAG
 from protocol.votes import Certificate
 
@@ -33,6 +33,8 @@ class Origin:
     """How many blocks behind we rather copy a state than execute them; `None`: never copy one."""
     staged_buckets: Mapping[int, int] = field(default_factory=dict)
     """Accumulators of the buckets of a state whose copy was begun."""
+    recoveries: Mapping[BlockHash, EpochEntry] = field(default_factory=dict)
+    """Which epochs begin on which blocks by recoveries that the operator accepted."""
     log: Sequence[LogRecord] = ()
     peer_records: Sequence[PeerRecord] = ()
     sequence: int

@@ -34,6 +34,7 @@ SECTIONS = {
         "authority": ("daemon.cli.authority:authority", "Who votes on blocks, and who will."),
         "invite": ("daemon.cli.invite:invite", "Tickets with which others join."),
         "chain": ("daemon.cli.chain:chain", "What all have agreed on."),
+        "recovery": ("daemon.cli.recovery:recovery", "Go on after too many losses."),
         "genesis": ("daemon.cli.genesis:genesis", "Found a network."),
         "net": ("daemon.cli.net:net", "A throw-away network on this machine."),
         "demo": ("daemon.cli.demo:demo", "See all of it work, on this machine."),

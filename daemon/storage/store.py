@@ -253,6 +253,15 @@ class ChainStore:
         assert certificate.block == block_hash(parent) != NO_BLOCK
         self._write_chain(blocks, certificate, changes, digest, tail)
 
+    def recover(
+        self, blocks: Sequence[Block], changes: Mapping[bytes, bytes | None], digest: bytes
+    ) -> None:
+        """Write blocks that a recovery keeps without a finalization, and what begins on the last.
+
+        The caller has checked the recovery. There may be no blocks, only the state after the head.
+        """
+        self._write_chain(tuple(blocks) or (self.head,), None, changes, digest)
+
     def _write_chain(
         self,
         blocks: Sequence[Block],

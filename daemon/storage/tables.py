@@ -8,6 +8,7 @@ choose, and values of one message type. Writes are durable when they return.
     b"n"    name                    Note
     b"p"    member:32               PeerRecord, the newest one
     b"r"    subject:32 record:16    RecordEntry
+    b"v"    epoch:8                 Recovery that the operator accepted: how that epoch ended
 """
 
 from collections.abc import Mapping
@@ -18,10 +19,13 @@ import msgspec
 
 from daemon.storage.layout import TABLE
 from daemon.storage.store import ChainStore, decode_stored
+from protocol.blocks import BlockHash
 from protocol.codec import Bytes32, Message, Timestamp, encode
 from protocol.identity import MemberId, SubjectId
 from protocol.messages import PeerRecord
 from protocol.record import RecordId
+from protocol.recovery import Recovery, next_epoch
+from protocol.state import EpochEntry
 
 NOTE_SIZE_MAX = 64 * 1024
 
@@ -92,8 +96,9 @@ INVITES = Table(b"i", Invite)
 NOTES = Table(b"n", Note)
 PEERS = Table(b"p", PeerRecord)
 RECORDS = Table(b"r", RecordEntry)
+RECOVERIES = Table(b"v", Recovery)
 
-TABLES: tuple[Table[Any], ...] = (INVITES, NOTES, PEERS, RECORDS)
+TABLES: tuple[Table[Any], ...] = (INVITES, NOTES, PEERS, RECORDS, RECOVERIES)
 
 
 def put_peer_record(store: ChainStore, record: PeerRecord) -> None:
@@ -104,6 +109,12 @@ def put_peer_record(store: ChainStore, record: PeerRecord) -> None:
 def peer_records(store: ChainStore) -> list[PeerRecord]:
     """Return where members were seen last, so that a restart needs no ticket."""
     return [record for _, record in PEERS.items(store)]
+
+
+def recoveries(store: ChainStore) -> dict[BlockHash, EpochEntry]:
+    """Return which epochs begin on which blocks by recoveries that the operator accepted."""
+    accepted = [recovery.manifest for _, recovery in RECOVERIES.items(store)]
+    return {manifest.base: next_epoch(manifest) for manifest in accepted}
 
 
 def put_record(store: ChainStore, entry: RecordEntry) -> None:

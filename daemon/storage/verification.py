@@ -34,7 +34,7 @@ from daemon.storage.layout import (
 from daemon.storage.leveldb_files import check_files
 from daemon.storage.pruned_verification import PrunedVerification
 from daemon.storage.store import ChainStore
-from daemon.storage.tables import TABLES
+from daemon.storage.tables import TABLES, recoveries
 from daemon.storage.verification_report import (
     BLOCKS_PER_REPORT,
     Report,
@@ -99,6 +99,7 @@ class _Verification:
         self._network = network_id(genesis)
         self._report_progress = report_progress
         self._verifier = Verifier()
+        self._recoveries = recoveries(store)
         self._state: dict[bytes, bytes] = {}
         self._digest = StateDigest()
         self._counts = Counter[bytes]()
@@ -109,7 +110,8 @@ class _Verification:
         for height in range(1, self.report.head + 1):
             self._follow(chain, height)
             is_certified = self._check_certificate(chain.head)
-            if height == self.report.head and not is_certified:
+            is_kept = chain.head_hash in self._recoveries
+            if height == self.report.head and not (is_certified or is_kept):
                 raise Wrong(f"no certificate makes block {height} final")
             if height % BLOCKS_PER_REPORT == 0:
                 self._report_progress(self.report)
@@ -134,6 +136,7 @@ class _Verification:
             digest=self._digest,
             mempool=Mempool(self._network),
             verifier=self._verifier,
+            recoveries=self._recoveries,
         )
 
     def _stored_block(self, height: int) -> Block:

@@ -1,0 +1,154 @@
+"""Going on when more than f authorities are lost for ever: what is done to the files of a node.
+
+Nothing here happens by itself. A survivor freezes and reports; somebody plans; owners of recovery
+keys sign; and each operator accepts the result for its node, which does not run meanwhile.
+"""
+
+from collections.abc import Sequence
+
+from daemon.errors import DaemonError
+from daemon.node import Disk
+from daemon.storage.store import ChainStore
+from daemon.storage.tables import RECOVERIES, recoveries
+from protocol.blocks import Block, BlockHash, block_hash
+from protocol.chain import Chain
+from protocol.consensus import Frozen, report_of
+from protocol.digest import StateDigest
+from protocol.electorates import begin_epoch, epoch_at, epoch_entry, newest_epoch
+from protocol.genesis import Genesis
+from protocol.identity import SigningKey, Verifier
+from protocol.mempool import Mempool
+from protocol.recovery import (
+    Recovery,
+    next_epoch,
+    plan_recovery,
+    recovery_hash,
+    validate_recovery,
+)
+from protocol.state import EpochEntry
+from protocol.survivors import SurvivorReport
+
+
+class RecoveryRefused(DaemonError):
+    """The recovery does not fit what this node knows to be final."""
+
+    code = "recovery-refused"
+
+
+class NothingToFreeze(DaemonError):
+    """Only an authority with its vote log can report."""
+
+    code = "nothing-to-freeze"
+    next_step = "Run it on an authority that has its vote log. Members have nothing to report."
+
+
+def ended_epoch(store: ChainStore) -> EpochEntry:
+    """Return the epoch of the next block: the one that a recovery would end."""
+    return epoch_at(store, store.height + 1)
+
+
+def freeze(disk: Disk, key: SigningKey) -> SurvivorReport:
+    """Never vote in this epoch again, durably; then report what is known.
+
+    Raises `NothingToFreeze`, and what the vote log raises.
+    """
+    store, entry = disk.store, ended_epoch(disk.store)
+    is_authority = any(authority.member == key.public for authority in entry.authorities)
+    if disk.vote_log is None or not is_authority:
+        raise NothingToFreeze("this node is no authority, or has no vote log")
+    records = disk.vote_log.read()
+    if Frozen(entry.epoch) not in records:
+        disk.vote_log.append([Frozen(entry.epoch)])
+    certificate = store.certificate(store.height)
+    is_of_epoch = certificate is not None and certificate.epoch == entry.epoch
+    return report_of(
+        records,
+        network=store.network,
+        epoch=entry.epoch,
+        key=key,
+        head=store.head,
+        certificate=certificate if is_of_epoch else None,
+    )
+
+
+def plan_from(
+    store: ChainStore, reports: Sequence[SurvivorReport], reason: str
+) -> tuple[Recovery, EpochEntry]:
+    """Return the plan in which those who reported go on, and the epoch that ends with it.
+
+    Raises a `ProtocolError` that says which report is bad, or what is missing.
+    """
+    ended = ended_epoch(store)
+    members = {report.member for report in reports}
+    manifest = plan_recovery(
+        reports,
+        ended=ended,
+        network=store.network,
+        authorities=tuple(each for each in ended.authorities if each.member in members),
+        reason=reason,
+        verifier=Verifier(),
+    )
+    return Recovery(manifest, ()), ended
+
+
+def accept(store: ChainStore, genesis: Genesis, recovery: Recovery, accepted: bytes) -> bool:
+    """Take over a recovery whose hash the operator knows; say whether its epoch begins here now.
+
+    If not, the node lacks blocks, and has to fetch them from others first. Raises `RecoveryRefused`
+    or a `ProtocolError`.
+    """
+    manifest = recovery.manifest
+    if recovery_hash(manifest) != accepted:
+        raise RecoveryRefused("the file has another hash than the one that you accept")
+    ended = epoch_entry(store, manifest.epoch)
+    if ended is None:
+        raise RecoveryRefused(f"this node has not come to epoch {manifest.epoch} yet")
+    kept = validate_recovery(recovery, ended=ended, network=store.network, verifier=Verifier())
+    known = RECOVERIES.get(store, _key(manifest.epoch))
+    if known is not None and known.manifest != manifest:
+        raise RecoveryRefused("another recovery of this epoch was accepted before")
+    _check_place(store, manifest.base, manifest.base_height, is_known=known is not None)
+    RECOVERIES.put(store, _key(manifest.epoch), recovery)
+    _begin(store, genesis, kept.blocks, next_epoch(manifest))
+    return newest_epoch(store).epoch > manifest.epoch
+
+
+def _check_place(store: ChainStore, base: BlockHash, height: int, *, is_known: bool) -> None:
+    """Raise unless what is final here ends at or below the base."""
+    if store.height > height and not is_known:
+        raise RecoveryRefused(
+            f"blocks up to {store.height} are final here, and the recovery ends at {height}"
+        )
+    if store.height >= height and store.height_of(base) != height:
+        raise RecoveryRefused(f"another block is final here at height {height}")
+
+
+def _begin(store: ChainStore, genesis: Genesis, kept: Sequence[Block], entry: EpochEntry) -> None:
+    """Add the kept blocks, if they follow our head; and begin the epoch if we are at its base."""
+    if newest_epoch(store) == entry or store.height > entry.base_height:
+        return
+    head = block_hash(store.head.header)
+    if store.height == entry.base_height:
+        changes = begin_epoch(entry)
+        digest = StateDigest.decode(store.digest).updated(store, changes)
+        store.recover((), changes, digest.encode())
+        return
+    missing = [block for block in kept if block.header.height > store.height]
+    if not missing or missing[0].header.parent != head:
+        return
+    chain = Chain(
+        genesis=genesis,
+        head=store.head,
+        state=store,
+        digest=StateDigest.decode(store.digest),
+        mempool=Mempool(store.network),
+        verifier=Verifier(),
+        recoveries=recoveries(store),
+    )
+    chain.finalize(missing)
+    finalization = chain.take_finalization()
+    store.recover(missing, finalization.changes, finalization.digest.encode())
+
+
+def _key(epoch: int) -> bytes:
+    return epoch.to_bytes(8, "big")
