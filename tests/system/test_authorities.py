@@ -1,5 +1,6 @@
 """Who votes changes, with real daemons: one is voted in, another one out, and the chain goes on."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def decide(net: Net, choice: str, name: str, voters: list[str]) -> Any:
 def refusal(daemon: Daemon, *arguments: str) -> str:
     """Run `placet authority`, and return the code of the error that it ends with."""
     home = daemon.home.path
-    done = placet("authority", *arguments, "--yes", "--home", home, "--json", check=False)
+    done = placet("authority", *arguments, "--home", home, "--json", check=False)
     code: str = done.error["code"]
     return code
 
@@ -62,7 +63,7 @@ def take_in(net: Net, founders: list[str]) -> None:
     """Vote the newcomer in, and wait until all vote with new keys and the old ones are gone."""
     old = {name: voting_keys(net[name]) for name in founders}
     assert [len(keys) for keys in old.values()] == [1] * 4
-    assert refusal(net.first, "propose", "add", NEWCOMER) == "not-ready"
+    assert refusal(net.first, "propose", "add", NEWCOMER, "--yes") == "not-ready"
     authority(net[NEWCOMER], "ready")
     wait_for_offers(net, *founders)
     found = decide(net, "add", NEWCOMER, founders[:3])
@@ -118,7 +119,7 @@ def test_the_status_says_who_is_missing_while_a_decision_waits(tmp_path: Path) -
         authority(net[NEWCOMER], "ready")
         for name in founders[:2]:
             authority(net[name], "propose", "add", NEWCOMER, "--yes")
-        assert refusal(first, "propose", "add", NEWCOMER) == "ballot-without-effect"
+        assert refusal(first, "propose", "add", NEWCOMER, "--yes") == "ballot-without-effect"
         for name in founders[2:]:
             net[name].kill()
         wait_until(lambda: "not-final" in first.problems(), "it is said that too few are there")
@@ -128,3 +129,30 @@ def test_the_status_says_who_is_missing_while_a_decision_waits(tmp_path: Path) -
         net.wait_until_healthy()
         authority(net[founders[2]], "vote", NEWCOMER, "--yes")
         wait_for_epoch(net, 1)
+
+
+def test_an_authority_that_lost_its_vote_log_comes_back_with_a_new_key(tmp_path: Path) -> None:
+    """As the operations guide says under "Restoring an authority"."""
+    with running_net(tmp_path) as net:
+        founders, victim = list(net.authorities), net[net.authorities[3]]
+        net.first.submit(net.new_consent(founders[0]))
+        net.settle()
+        assert victim.stop() == 0
+        shutil.rmtree(victim.home.votes)
+        victim.start()
+        assert "voting-stopped" in victim.problems()
+        assert refusal(victim, "ready") == "cannot-vote"
+        assert victim.stop() == 0
+        for path in victim.home.voting_keys.iterdir():
+            path.unlink()
+        shutil.rmtree(victim.home.votes, ignore_errors=True)
+        victim.start()
+        wait_until(lambda: "voting-key-missing" in victim.problems(), "it misses its key")
+
+        authority(victim, "ready")
+        decide(net, "rotate", victim.name, founders[:3])
+        wait_for_epoch(net, 1)
+        wait_until(lambda: victim.status()["doing"] == "voting", "it votes again")
+        net[founders[0]].kill()
+        victim.submit(net.new_consent(victim.name))
+        assert "voting-key-missing" not in victim.problems()
