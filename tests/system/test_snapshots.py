@@ -72,6 +72,10 @@ def test_a_new_member_joins_a_network_that_has_pruned_and_follows(
         custodian = next(name for name in net.daemons if name not in net.authorities)
         grow(net, BLOCKS, custodian)
         prune_all(net)
+        where = ["--home", str(net.first.home.path), "--json"]
+        shown = placet("chain", "show", "1", *where, check=False)
+        assert "not on this node any more" in shown.error["cause"]
+        assert len(placet("events", *where).output.splitlines()) > 0
 
         join(newcomer, net.first)
         wait_until(lambda: newcomer.height == net.first.height, "the newcomer has caught up")
