@@ -1,28 +1,39 @@
 """The reference of scenario files is that of the model, and kept in the documents."""
 
-import json
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from simulations.scenario.schema import json_schema, markdown
+from simulations.run import simulate
+from simulations.scenario.model import Scenario
+from simulations.scenario.schema import json_schema
 from simulations.scenario.shipped import shipped_files
+from tests.simulations.scenario.write_reference import (
+    END,
+    GUIDE,
+    SCHEMA,
+    schema_text,
+    with_reference,
+)
 
-DOCS = Path(__file__).parents[3] / "docs"
+AGAIN = "run: python -m tests.simulations.scenario.write_reference"
 
 
 def test_the_schema_in_the_documents_is_the_one_that_is_printed() -> None:
-    kept = json.loads((DOCS / "scenario.schema.json").read_text())
-    assert kept == json_schema(), "placet sim schema > docs/scenario.schema.json"
+    assert SCHEMA.read_text() == schema_text(), AGAIN
 
 
 def test_the_tables_in_the_documents_are_those_that_are_printed() -> None:
-    _, _, kept = (DOCS / "simulation.md").read_text().partition("<!-- schema -->\n")
-    kept, end, _ = kept.partition("<!-- end of schema -->\n")
-    assert end
-    assert kept == "\n" + markdown() + "\n", "placet sim schema --markdown"
+    text = GUIDE.read_text()
+    assert END in text
+    assert text == with_reference(text), AGAIN
+
+
+def test_every_metric_of_a_run_is_explained() -> None:
+    text = GUIDE.read_text()
+    outcome = simulate(Scenario(name="short", question="?", duration=2_000, settle=5_000), 1)
+    assert [name for name in outcome.metrics if f"`{name}`" not in text] == []
 
 
 @pytest.mark.parametrize("name", shipped_files())
