@@ -5,6 +5,7 @@ network is worthless in another.
 """
 
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
@@ -18,6 +19,8 @@ PROTOCOL_VERSION = 1
 AUTHORITIES_MAX = 100
 GENESIS_MEMBERS_MAX = 200
 DELAY_BOUND_MAX = 10_000
+NETWORKS_REMEMBERED = 8
+"""Of how many networks the ids are remembered; a process is rarely in more than one."""
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"\A[a-z0-9][a-z0-9.-]*\Z")]
 """How people call a member or a network: lower case letters, digits, dots and hyphens."""
@@ -64,7 +67,7 @@ class Authority(Message, frozen=True):
     """Its private half is kept offline: it helps to go on when too many voting keys are lost."""
 
 
-class Genesis(Message, frozen=True):
+class Genesis(Message, frozen=True, cache_hash=True):
     """The first words of a network. Authorities are sorted by member id, all keys distinct."""
 
     version: Annotated[int, msgspec.Meta(ge=1, le=255)]
@@ -89,8 +92,9 @@ class InvalidGenesis(ProtocolError):
     code = "invalid-genesis"
 
 
+@lru_cache(maxsize=NETWORKS_REMEMBERED)
 def network_id(genesis: Genesis) -> NetworkId:
-    """Return the hash that names the network."""
+    """Return the hash that names the network; it is made once for each genesis in use."""
     return digest("genesis", encode(genesis))
 
 

@@ -16,6 +16,7 @@ from multiprocessing import get_context
 from random import Random
 
 from simulations.adversaries.kinds import draw
+from simulations.engines.garbage import collect_rarely
 from simulations.outcome import Outcome, Verdict
 from simulations.run import Plan, simulate
 from simulations.scenario.model import Fault, LinkSpec, Load, NetworkSpec, Scenario
@@ -125,7 +126,7 @@ def outcomes(seeds: Iterable[int], workers: int) -> Iterator[Outcome]:
     if workers == 1:
         yield from map(run_seed, seeds)
         return
-    with get_context("spawn").Pool(workers) as pool:
+    with get_context("spawn").Pool(workers, collect_rarely) as pool:
         yield from pool.imap_unordered(run_seed, seeds, CHUNK)
 
 
@@ -154,4 +155,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    collect_rarely()
     sys.exit(main(sys.argv[1:]))

@@ -69,6 +69,8 @@ def record_certificate(state: State, certificate: Certificate) -> None:
             _report_contradictions(state, known, vote)
             _note_activity(state, vote)
     known.certificates[certificate.kind] = certificate
+    if certificate.kind == VoteKind.NOTARIZE:
+        state.notarized[certificate.view] = certificate.block
     state.attempt.has_news = True
     state.unlogged.append(CertificateLogged(certificate))
     if certificate.kind == VoteKind.FINALIZE:
@@ -82,6 +84,7 @@ def settle(state: State, finalization: Certificate) -> None:
     state.unlogged = [kept for kept in state.unlogged if view_of(kept) >= finalization.view]
     for view in [view for view in state.rounds if view <= finalization.view]:
         del state.rounds[view]
+        state.notarized.pop(view, None)
 
 
 def enter(state: State, view: int) -> None:

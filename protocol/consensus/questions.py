@@ -17,6 +17,8 @@ NOTHING_KNOWN = Round()
 def ask_for_missing(state: State) -> None:
     """Ask for all that is missing, and come back when the next question is due."""
     needs = list(_needs(state))
+    if not needs and not state.fetches.open:
+        return
     now = state.now.monotonic
     for question in state.fetches.ask(
         needs,

@@ -11,7 +11,7 @@ _VotesOfKind = dict[int, Vote]
 
 
 def _no_votes() -> dict[VoteKind, _VotesOfKind]:
-    return {kind: {} for kind in VoteKind}
+    return {VoteKind.NOTARIZE: {}, VoteKind.NULLIFY: {}, VoteKind.FINALIZE: {}}
 
 
 @dataclass(slots=True)

@@ -109,6 +109,8 @@ class State:
     arrived_view: int = 0
     """Since this view we have been in every one, and so have heard who votes."""
     rounds: dict[int, Round] = field(default_factory=dict)
+    notarized: dict[int, BlockHash] = field(default_factory=dict)
+    """Which block is notarized in a round; few rounds have one."""
     verdicts: dict[BlockHash, bool] = field(default_factory=dict)
     """Whether blocks above the tip are valid, as far as they were judged."""
     timers: dict[ConsensusTimer, int] = field(default_factory=dict)

@@ -85,7 +85,7 @@ def nullify(state: State) -> bool:
 def finalize(state: State) -> bool:
     """R6: vote to finalize notarized blocks, of old views too."""
     changed = False
-    for view, block in sorted(finalizable(state), key=lambda pair: pair[0]):
+    for view, block in sorted(finalizable(state)):
         known = state.round(view)
         body = state.application.block(block)
         if body is None or state.missing(block) is not None or not state.is_valid(body):
@@ -102,9 +102,9 @@ def finalize(state: State) -> bool:
 
 def finalizable(state: State) -> Iterator[tuple[int, Digest]]:
     """Yield views and their notarized blocks that we may vote to finalize."""
-    for view, known in state.rounds.items():
-        if known.notarization is not None and _may_finalize(known, known.notarization.block):
-            yield view, known.notarization.block
+    for view, block in state.notarized.items():
+        if _may_finalize(state.rounds[view], block):
+            yield view, block
 
 
 def _may_finalize(known: Round, block: Digest) -> bool:

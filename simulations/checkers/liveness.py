@@ -82,8 +82,9 @@ class Liveness:
     def at_end(self) -> None:
         check = self.watch.world.scenario.check
         if check.liveness:
+            height = self.watch.world.witness.disk.height
             for host in self.watch.settled:
-                self._check(host)
+                self._check(host, height)
         if check.quiet and check.liveness and self._must_be_quiet:
             if self._has_spoken:
                 self.watch.report(self, f"somebody still spoke at {self.last_said}")
@@ -102,12 +103,11 @@ class Liveness:
         """With a liar around, some may have to go on explaining."""
         return len(self.watch.honest) == len(self.watch.world.hosts)
 
-    def _check(self, host: CoreHost) -> None:
-        witness = self.watch.world.witness
+    def _check(self, host: CoreHost, height: int) -> None:
         if not host.is_up:
             self.watch.report(self, "is down", host)
-        elif host.disk.height != witness.disk.height:
-            text = f"is at height {host.disk.height} of {witness.disk.height}{_where(host)}"
+        elif host.disk.height != height:
+            text = f"is at height {host.disk.height} of {height}{_where(host)}"
             self.watch.report(self, text, host)
         elif waiting := _unsettled(host):
             text = f"{len(waiting)} events are neither final nor refused{_where(host)}"

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from simulations.engines.attempt import attempt
+from simulations.engines.garbage import collect_rarely
 from simulations.engines.task import (
     EngineFailed,
     Failure,
@@ -211,6 +212,7 @@ def _serve(connection: Connection, work: Work) -> None:
     """Be a worker: carry out tasks until the pipe closes. Ctrl-C is the parent's matter."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    collect_rarely()
     connection.send(READY)
     while True:
         try:

@@ -30,15 +30,14 @@ class Disk:
 
     def __init__(self, cast: Cast) -> None:
         self.cast = cast
-        changes, self.digest, genesis = _beginning(cast.genesis)
-        self.state: dict[bytes, bytes] = {}
+        state, self.digest, genesis = _beginning(cast.genesis)
+        self.state = dict(state)
         self.blocks: list[Block] = [genesis]
         self.certificates: dict[int, Certificate] = {}
         self.tails: dict[int, tuple[Block, ...]] = {}
         self.final: dict[EventId, int] = {}
         """The height of each event in the chain."""
         self.peer_records: dict[MemberId, PeerRecord] = {}
-        self._write(changes)
 
     @property
     def height(self) -> int:
@@ -120,8 +119,9 @@ class Disk:
 
 
 @lru_cache(maxsize=8)
-def _beginning(genesis: Genesis) -> tuple[Changes, StateDigest, Block]:
+def _beginning(genesis: Genesis) -> tuple[dict[bytes, bytes], StateDigest, Block]:
     """Return the entries, their digest and the first block: all nodes of a world share them."""
     changes = genesis_changes(genesis)
     digest = StateDigest().updated({}, changes)
-    return changes, digest, genesis_block(genesis, digest.root)
+    state = {key: value for key, value in changes.items() if value is not None}
+    return state, digest, genesis_block(genesis, digest.root)
