@@ -1,14 +1,23 @@
 """What the vote log says at the start, and who has told us which of our votes they saw (R13).
 
-The log is complete from its oldest view on, its *floor*. Older votes have been pruned from it (W7),
-and prove nothing.
+The log is complete from its *floor* on; older votes have been pruned from it (W7), and prove
+nothing. The floor is its oldest view. But a finalization is logged only with the next vote, and
+what it settles may be pruned by then: if the oldest view has nothing else, the floor is above it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from protocol.codec import Digest
-from protocol.consensus.log import Frozen, LogRecord, OwnVote, StrayVote, epoch_of, view_of
+from protocol.consensus.log import (
+    CertificateLogged,
+    Frozen,
+    LogRecord,
+    OwnVote,
+    StrayVote,
+    epoch_of,
+    view_of,
+)
 from protocol.votes import Vote, VoteKind
 
 
@@ -48,20 +57,33 @@ def make_guard(
     records: Iterable[LogRecord], *, epoch: int, finalized_view: int, answers_needed: int
 ) -> Guard:
     """Return the guard of a start with this log; an empty log begins above what is final."""
-    strays, views, signed, is_frozen = [], [], {}, False
+    strays, ours, signed, is_frozen = [], [], {}, False
     for record in records:
         if isinstance(record, StrayVote):
             strays.append(record.vote)
         elif isinstance(record, Frozen):
             is_frozen |= record.epoch == epoch
         elif epoch_of(record) == epoch:
-            views.append(view_of(record))
+            ours.append(record)
             if isinstance(record, OwnVote):
                 signed[record.vote.view, record.vote.kind] = record.vote.block
     return Guard(
-        floor=min(views, default=finalized_view + 1),
+        floor=_floor(ours, finalized_view),
         strays=tuple(strays),
         is_frozen=is_frozen,
         answers_needed=answers_needed,
         signed=signed,
     )
+
+
+def _floor(records: Sequence[LogRecord], finalized_view: int) -> int:
+    """Return the view from which on the log of one epoch holds all that was signed."""
+    oldest = min(map(view_of, records), default=finalized_view + 1)
+    kinds = {_certified(record) for record in records if view_of(record) == oldest}
+    is_settled = VoteKind.FINALIZE in kinds and None not in kinds
+    return oldest + 1 if is_settled else oldest
+
+
+def _certified(record: LogRecord) -> VoteKind | None:
+    """Return what kind of certificate the record holds; `None` if it is something else."""
+    return record.certificate.kind if isinstance(record, CertificateLogged) else None

@@ -169,6 +169,20 @@ def test_votes_older_than_the_log_were_pruned_from_it() -> None:
     assert talk.machine.waiting_for().halted is None
 
 
+def test_what_a_finalization_settled_was_pruned_even_if_that_was_logged_later() -> None:
+    """The store had the block, the log was pruned, and then the next vote was logged."""
+    notarized, final = (
+        CertificateLogged(certificate_of(kind, 1, FIRST, OTHERS)) for kind in (N, F)
+    )
+    log = (notarized, final, OwnVote(vote_of(FOLLOWER, X, 2)))
+    talk = Conversation(FOLLOWER, log=log, tip=(FIRST, FINALIZATION), listens_first=True)
+
+    talk.hears(seen(vote_of(FOLLOWER, F, 1, FIRST), vote_of(FOLLOWER, X, 2)), THIRD)
+    assert talk.machine.waiting_for().halted is None
+    effects = talk.hears(seen(vote_of(FOLLOWER, N, 2, FIRST)), FOURTH)
+    assert effects[-1] == Halt(HaltReason.VOTE_LOG_STALE)
+
+
 def test_nothing_is_signed_while_the_chain_lacks_what_allowed_to_prune_the_log() -> None:
     left = certificate_of(N, 3, FIRST, OTHERS)
     talk = listener(CertificateLogged(left), OwnVote(vote_of(FOLLOWER, N, 4, FIRST)))
