@@ -75,6 +75,15 @@ class CatchingUp:
             self.statuses[sender] = status
         yield from self.ask(self.sync.heard(sender, status.height, status.lowest_height), now)
 
+    def advanced(self, now: int) -> Iterator[Effect]:
+        """The chain has grown by blocks: a state that is being copied may be older than it now."""
+        yield from self._carry_out(self._join.stop(), now)
+        yield from self.ask(self.sync.advanced(self._chain.height), now)
+
+    def pruned(self, lowest_height: int) -> None:
+        """Blocks below were deleted; it may be long ago, before a later state was copied."""
+        self.lowest_height = max(self.lowest_height, lowest_height)
+
     def left(self, peer: MemberId, now: int) -> Iterator[Effect]:
         """The link to the peer is gone."""
         self.statuses.pop(peer, None)

@@ -167,7 +167,7 @@ class Core:
             case BlocksStored(height):
                 self.chain.stored(height)
             case BlocksPruned(lowest_height):
-                self.catching_up.lowest_height = lowest_height
+                self.catching_up.pruned(lowest_height)
             case PeerRecordIssued(record):
                 self.directory.take_in(record, self._now.wall)
                 yield from self._relay.publish(record, (), self._now.monotonic)
@@ -299,7 +299,7 @@ class Core:
         finalized = gossiped(finalization.blocks, certificate, tail)
         if not self._relay.is_known(finalized):
             yield from self._relay.publish(finalized, (), self._now.monotonic)
-        yield from self._ask(self.sync.advanced(self.chain.height))
+        yield from self.catching_up.advanced(self._now.monotonic)
         if self.chain.epoch.epoch > self.epoch.epoch:
             yield from self._council.move_on()
             self.sync.authorities = self._council.members

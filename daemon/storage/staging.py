@@ -73,6 +73,7 @@ def adopt(store: ChainStore, manifest: ManifestSent) -> None:
     """Let what is staged be the state, and the manifest's block the only one; then sweep."""
     head = manifest.head
     height = head.header.height
+    assert height > store.height, "nobody goes back: the blocks above would stay, and not fit"
     digest = manifest.accumulators
     pieces = changed_pieces(store.digest_pieces, digest)
     entries: Entries = {

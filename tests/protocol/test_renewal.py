@@ -5,11 +5,11 @@ import pytest
 from protocol.digest import compute_digest
 from protocol.effects import BlocksPruned, PeerConnected, RefuseEvents
 from protocol.events import SignedEvent
-from protocol.messages import RangeWanted
+from protocol.messages import BucketWanted, ManifestWanted, RangeWanted, Status
 from protocol.renewal import settled
 from tests.protocol.copying import Source
 from tests.protocol.example_ledger import ExampleLedger
-from tests.protocol.example_node import finalized, of
+from tests.protocol.example_node import finalized, joined, of, said
 from tests.protocol.examples import (
     consent_given,
     id_of,
@@ -130,3 +130,38 @@ def test_nothing_that_is_final_is_refused_to_its_client(
     new.step = watched  # type: ignore[method-assign]
     meet(new, old)
     assert refused == []
+
+
+def test_a_copy_that_blocks_have_overtaken_is_given_up(
+    new: SnapshotNode, ledger: ExampleLedger
+) -> None:
+    """Somebody sends blocks that nobody asked for: the chain must not go back to the copy."""
+    blocks = [finalized(ledger, consent(height)) for height in range(HEIGHT - 1)]
+    source = Source(ledger, blocks[-1].certificate)
+    last = finalized(ledger, consent(HEIGHT - 1))
+    status = Status(epoch=0, view=1, height=HEIGHT, certificate=None, lowest_height=HEIGHT)
+    assert said(new.hear(FIRST, status), ManifestWanted) != []
+
+    for each in blocks[:-1]:
+        new.hear(OTHER, each)
+    asked = said(new.hear(FIRST, source.manifest()), BucketWanted)
+    assert asked != []
+    new.hear(OTHER, joined(blocks[-1], last))
+    while asked:
+        answer = source.answer(asked[0][1])
+        assert answer is not None
+        asked = said(new.hear(FIRST, answer), BucketWanted)
+
+    assert new.staging.adopted is None
+    assert new.staging.entries == {}
+    assert new.core.chain.height == HEIGHT
+    assert new.stored == ledger.state
+
+
+def test_what_was_pruned_before_the_copy_says_nothing_about_it(
+    new: SnapshotNode, old: SnapshotNode
+) -> None:
+    meet(new, old)
+    new.step(BlocksPruned(2))
+
+    assert new.core.catching_up.lowest_height == HEIGHT

@@ -108,6 +108,11 @@ def test_nothing_changes_until_all_is_there_and_then_all_at_once(
     assert NOTES.get(store, b"note") == Note(b"of a part of the daemon")
 
 
+def test_an_older_state_is_never_adopted(source: ChainStore, store: ChainStore) -> None:
+    with pytest.raises(AssertionError, match="nobody goes back"):
+        adopt(source, manifest_of(store))
+
+
 def test_the_chain_goes_on_from_an_adopted_state(source: ChainStore, store: ChainStore) -> None:
     list(copy(source, store))
     chain = ExecutedChain.__new__(ExecutedChain)
