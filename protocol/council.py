@@ -55,17 +55,20 @@ class Council:
         self._network = network
         self._chain = chain
         self._keys = origin.voting_keys
+        self._is_stopped = False
         self._answered: dict[MemberId, int] = {}
         self._log: tuple[LogRecord, ...] = tuple(origin.log)
         self.consensus: Consensus | None = None
         self._take_seat((origin.head, origin.certificate), listens_first=True)
 
     def add_key(self, key: SigningKey) -> None:
-        """Hold one more voting key; an epoch that begins later may name it."""
-        self._keys = (*self._keys, key)
+        """Hold one more voting key, if it is one; an epoch that begins later may name it."""
+        if not self._is_stopped and key.public not in [each.public for each in self._keys]:
+            self._keys = (*self._keys, key)
 
     def stop(self) -> None:
-        """Never vote again in this run."""
+        """Never vote again in this run, with whatever key."""
+        self._is_stopped = True
         self._keys = ()
         self.consensus = None
 

@@ -68,6 +68,22 @@ def test_a_member_becomes_an_authority_and_votes() -> None:
     assert any(isinstance(record, OwnVote) and record.vote.epoch == 1 for record in newcomer.log)
 
 
+def stop_voting(host: CoreHost) -> None:
+    host.core.stop_voting()
+
+
+def test_who_has_stopped_does_not_vote_with_a_new_key_either() -> None:
+    run = scene(duration=15_000)
+    newcomer = run.world.hosts[4]
+    run.world.network.after(1_000, stop_voting, newcomer)
+    plan_addition(run, newcomer)
+    (silent,) = run.finish().violations
+
+    assert silent.text == "does not vote, although it could"
+    assert epochs(run) == {1}
+    assert voters(run) == [0, 1, 2, 3]
+
+
 def test_an_authority_is_taken_out_and_follows() -> None:
     run = scene(duration=20_000)
     leaver = run.world.hosts[3]
