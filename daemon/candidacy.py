@@ -118,12 +118,7 @@ class Candidacy:
             async with self._node.driver.receipts.subscription() as blocks:
                 if await trio.to_thread.run_sync(has_offers, self._node.store):
                     self._stir()
-                await self._keep_in_order()
-                with trio.move_on_after(LOOK_SECONDS):
-                    async for block in blocks:
-                        if is_about_authorities(block):
-                            self._stir()
-                        await self._keep_in_order()
+                await self._follow(blocks)
 
     async def stand(self) -> Receipt:
         """Be a candidate from now on; return when the offer is final. May raise `CannotVote`."""
@@ -150,6 +145,17 @@ class Candidacy:
         receipt = await node.submit(sign_event(event, node.network, node.signing_key))
         log.info("voting-key-offered", offered=short(key.public), height=receipt.height)
         return receipt
+
+    async def _follow(self, blocks: trio.MemoryReceiveChannel[Block]) -> None:
+        """Look at once, after each block, and now and then, until the subscription ends."""
+        while True:
+            await self._keep_in_order()
+            try:
+                with trio.move_on_after(LOOK_SECONDS):
+                    if is_about_authorities(await blocks.receive()):
+                        self._stir()
+            except trio.EndOfChannel:
+                return
 
     async def _keep_in_order(self) -> None:
         try:
@@ -194,10 +200,10 @@ class Candidacy:
             log.info("voting-keys-erased", keys=[short(each) for each in outdated])
 
     async def _next_key(self) -> SigningKey:
-        known = next_key(self._node.store, self._node.me, self._keys.held)
-        if known is not None:
-            return known
-        key = await trio.to_thread.run_sync(self._keys.add)
+        """Return a key that is on the disk, and that the core knows, whatever was interrupted."""
+        key = next_key(self._node.store, self._node.me, self._keys.held)
+        if key is None:
+            key = await trio.to_thread.run_sync(self._keys.add)
         await self._node.driver.put(VotingKeyAdded(key))
         return key
 

@@ -302,6 +302,7 @@ class Driver:
 
     async def _adopt(self, manifest: ManifestSent) -> Sequence[Input]:
         """Let a copied state be ours, and begin anew with another core."""
+        self._snapshots.close()  # The new core does not know which states the old one held.
         await trio.to_thread.run_sync(adopt, self._store, manifest)
         height = self._store.height
         log.info("snapshot-adopted", height=height)

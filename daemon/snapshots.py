@@ -98,7 +98,7 @@ class Snapshots:
                 assert_never(effect)
 
     def close(self) -> None:
-        """Release all states; call it when nobody reads any more."""
+        """Release all states; who still reads one comes to its end."""
         for block in list(self._held):
             self._release(block)
 
@@ -196,11 +196,15 @@ def _entries_after(store: ChainStore, after: bytes) -> Iterator[tuple[bytes, byt
 
 
 def answer_epochs(store: ChainStore, first: int) -> EpochsSent | None:
-    """Answer with proofs of epochs from `first` on; `None` if it has not ended. Blocks."""
+    """Answer with proofs of epochs from `first` on; `None` if it has not ended. Blocks.
+
+    Blocks may be pruned meanwhile: all is read from the store as it is now.
+    """
     proofs = []
-    for epoch in range(first, first + EPOCHS_PER_ANSWER_MAX):
-        proof = epoch_proof(store, epoch)
-        if proof is None:
-            break
-        proofs.append(proof)
+    with store.frozen() as still:
+        for epoch in range(first, first + EPOCHS_PER_ANSWER_MAX):
+            proof = epoch_proof(still, epoch)
+            if proof is None:
+                break
+            proofs.append(proof)
     return EpochsSent(first, tuple(proofs)) if proofs else None

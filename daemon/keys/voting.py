@@ -76,8 +76,8 @@ class VotingKeys:
         """Destroy these keys, as far as the disk lets us."""
         for public in [each for each in self._held if each in keys]:
             with disk_errors("the voting keys"):
-                overwrite_file(self._paths.pop(public))
-            del self._held[public]
+                overwrite_file(self._paths[public])
+            del self._paths[public], self._held[public]
 
     def _read(self, path: Path) -> None:
         name = _NAME.fullmatch(path.name)

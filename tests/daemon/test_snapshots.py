@@ -131,6 +131,18 @@ async def test_what_was_released_is_not_read(rig: Rig) -> None:
     assert await rig.answer(SendSnapshot(ANN, rig.block, ANY)) == []
 
 
+async def test_all_states_are_released_at_once_but_for_who_reads_one(rig: Rig) -> None:
+    async with trio.open_nursery() as nursery:
+        rig.snapshots.serve(SendSnapshot(ANN, rig.block, ANY), nursery)
+        await trio.testing.wait_all_tasks_blocked()
+        rig.snapshots.close()
+    assert len(rig.sent) == 1
+    assert await rig.answer(SendSnapshot(ANN, rig.block, ANY)) == []
+    async with trio.open_nursery() as nursery:
+        rig.snapshots.serve(HoldState(rig.block), nursery)
+    assert len(await rig.answer(SendSnapshot(ANN, rig.block, ANY))) == 1
+
+
 async def test_an_epoch_that_has_not_ended_is_not_proved(rig: Rig) -> None:
     assert await rig.answer(SendEpochs(ANN, 0)) == []
 

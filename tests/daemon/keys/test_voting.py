@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from daemon.keys.voting import VotingKeyDamaged, VotingKeys
+from daemon.storage.files import DiskFailed
 from protocol.identity import PublicKey
 
 MASTER = bytes(range(32))
@@ -41,6 +42,21 @@ def test_nothing_is_left_of_an_erased_key(tmp_path: Path) -> None:
     assert not path.exists()
     assert not any(link.read_bytes()), "the bytes were overwritten, not only unlinked"
     assert keys.add().public not in (first.public, second.public)
+
+
+def test_an_erasure_that_failed_is_tried_again(tmp_path: Path) -> None:
+    keys = VotingKeys(tmp_path, MASTER)
+    key = keys.add().public
+    (path,) = tmp_path.iterdir()
+    moved = path.rename(tmp_path / "moved")
+    with pytest.raises(DiskFailed):
+        keys.erase([key])
+    assert publics(keys) == [key]
+    moved.rename(path)
+    keys.erase([key])
+
+    assert publics(keys) == []
+    assert not path.exists()
 
 
 def test_what_a_crash_left_half_erased_is_erased(tmp_path: Path) -> None:
