@@ -28,7 +28,7 @@ from protocol.context import Context
 from protocol.digest import StateDigest
 from protocol.electorates import begin_epoch, epoch_entry, newest_epoch
 from protocol.errors import InvalidBlock, InvalidEvent
-from protocol.events import EventId, SignedEvent
+from protocol.events import EVENT_SIZE_MAX, EventId, SignedEvent
 from protocol.executed import Executed, Result, with_result
 from protocol.genesis import PROTOCOL_VERSION, Genesis, authorities_hash, network_id
 from protocol.headers import Epochs, validate_content, validate_place
@@ -143,7 +143,7 @@ class Chain:
     def is_wanted(self, parent: BlockHash) -> bool:
         """Say whether pending events wait that a block on `parent` may have.
 
-        Those are not in `parent` or its ancestors already.
+        Those are not in `parent` or its ancestors already, nor set aside.
         """
         if not len(self.mempool):
             return False
@@ -152,7 +152,14 @@ class Chain:
             return False
         included = [executed.event_ids for executed in self._branch(parent)]
         return any(
-            all(identifier not in ids for ids in included) for identifier in self.mempool.ids()
+            all(identifier not in ids for ids in included) for identifier in self.mempool.wanted()
+        )
+
+    def set_aside(self, parent: BlockHash) -> None:
+        """Let events that a block on `parent` may have be no reason for it, for a while."""
+        included = self._included(parent)
+        self.mempool.quarantine.set_aside(
+            identifier for identifier in self.mempool.ids() if identifier not in included
         )
 
     def end_height(self, parent: BlockHash, epoch: int) -> int | None:
@@ -209,11 +216,12 @@ class Chain:
         self._execute_once(block)
         self._forget_oldest()
 
-    def finalize(self, blocks: Iterable[Block]) -> None:
+    def finalize(self, blocks: Iterable[Block], *, are_synced: bool = False) -> None:
         """Make consecutive blocks on top of the head final, and forget all other branches.
 
         What is to be stored waits in `take_finalization`. Raises `InvalidBlock` if a block is not
-        valid: then a quorum agreed on what we cannot follow, and nothing is changed.
+        valid: then a quorum agreed on what we cannot follow, and nothing is changed. Blocks that
+        `are_synced` may be older than what waits here, and do not speak against it.
         """
         finalized = tuple(blocks)
         for block in finalized:
@@ -229,6 +237,11 @@ class Chain:
             self.head, self.head_hash = block, above.hash
         self._drop_other_branches()
         self.mempool.remove(heights)
+        for block in () if are_synced else finalized:
+            if _has_room(block):
+                self.mempool.quarantine.pass_over(
+                    self.mempool.wanted(), len(self.epoch.authorities)
+                )
         digest = self._executed[self.head_hash].digest
         self._finalizations.append(Finalization(finalized, heights, changes, digest))
 
@@ -366,6 +379,12 @@ class Chain:
         self._executed = kept
         for hash_ in [h for h, b in self._bodies.items() if b.header.height <= self.height]:
             del self._bodies[hash_]
+
+
+def _has_room(block: Block) -> bool:
+    """Say whether any leader could have put more into the block, and meant to put in anything."""
+    is_short = 0 < block.header.event_count < EVENTS_PER_BLOCK_MIN
+    return is_short and len(encode(block)) + EVENT_SIZE_MAX < ROOM_MIN
 
 
 def _count_max(parent: Header, nullified: int) -> int:

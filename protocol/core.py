@@ -343,7 +343,7 @@ class Core:
         """Take over blocks that stand on our head."""
         blocks = self._follower.fresh(finalized)
         try:
-            self.chain.finalize(blocks)
+            self.chain.finalize(blocks, are_synced=True)
         except InvalidBlock:
             yield Halt(HaltReason.STATE_DIVERGED)
             return
@@ -377,10 +377,10 @@ class Core:
         match timer:
             case HeartbeatTimer():
                 yield self._schedule(timer, self._council.heartbeat)
-                yield from self._intake.expire(self._now)
+                if (yield from self._intake.expire(self._now)):
+                    yield from self._agree(simplex.EventsAdmitted(is_again=True))
                 yield from self.catching_up.tidy(self._now.monotonic)
-                shares = self._council.shares_consensus
-                if others := tuple(peer for peer in self._peers if not shares(peer)):
+                if others := self._council.without(self._peers):
                     yield SendMessage(others, self._status())
             case SubmissionTimer("collect"):
                 yield from self._submit(())

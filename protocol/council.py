@@ -8,7 +8,7 @@ Messages of other epochs are nobody's fault. Who is behind is told where we stan
 blocks that it lacks; they bring it on. Who is ahead says so with its `Status`.
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from protocol.blocks import Block
 from protocol.chain import Chain
@@ -89,6 +89,10 @@ class Council:
 
     def shares_consensus(self, peer: MemberId) -> bool:
         return self.consensus is not None and peer in self.members
+
+    def without(self, peers: Iterable[MemberId]) -> tuple[MemberId, ...]:
+        """Return the peers that hear nothing of us from consensus."""
+        return tuple(peer for peer in peers if not self.shares_consensus(peer))
 
     def others(self) -> tuple[MemberId, ...]:
         """Return all authorities but ourselves."""

@@ -8,7 +8,7 @@ pushes. (To push at every retransmission cost slow machines more than they had, 
 stood still.)
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 from protocol.chain import Chain, Finalization
 from protocol.codec import encode
@@ -51,6 +51,7 @@ class Intake:
         self._verifier = verifier
         self._turn = 0
         self._push_at = 0
+        self._is_pushing = False
         self._push_pause = PUSH_PAUSE_MIN
 
     @property
@@ -77,22 +78,22 @@ class Intake:
             if self.submissions.is_collecting:
                 yield self._schedule("collect", COLLECT_DELAY, now)
             return
-        was_unfinished = self.submissions.is_unfinished
         for bundle in self.submissions.take(now.monotonic):
             accepted, refusals = self._admit_own(bundle, now)
             if accepted:
                 good = self._without(bundle, refusals)
                 yield from self._relay.publish(good, authorities, now.monotonic)
             yield from self._refuse(refusals)
-        if self.submissions.is_unfinished and not was_unfinished:
-            yield self._schedule("push", self.submissions.push_delay, now)
+        yield from self._keep_pushing(now)
 
     def push_again(self, authorities: tuple[MemberId, ...], now: Instant) -> Iterator[Effect]:
         """Our events are still not final: send them to the authorities once more."""
-        for bundle in self.submissions.push_again():
+        self._is_pushing = False
+        bundles = self.submissions.push_again(self._mempool.quarantine.is_aside)
+        for bundle in bundles:
             yield SendMessage(authorities, bundle)
-        if self.submissions.is_unfinished:
-            yield self._schedule("push", self.submissions.push_delay, now)
+        if bundles:
+            yield from self._keep_pushing(now)
 
     def push_pending(self, authorities: tuple[MemberId, ...], now: Instant) -> Iterator[Effect]:
         """Send some of all that waits to the authorities, and the rest in later turns."""
@@ -114,6 +115,7 @@ class Intake:
     def hurry(self) -> None:
         """An authority is back: do not make it wait for what it may lack."""
         self._push_at, self._push_pause = 0, PUSH_PAUSE_MIN
+        self._mempool.quarantine.release()
 
     def settle(self, finalization: Finalization, now: Instant) -> Iterator[Effect]:
         """The state has moved on: refuse what is not valid any more, and push no final event."""
@@ -124,13 +126,20 @@ class Intake:
         self.submissions.settle(finalization.event_heights)
         yield from self._refuse(refusals)
 
-    def expire(self, now: Instant) -> Iterator[Effect]:
-        """Refuse what no block may contain any more: nobody may make one that would settle it."""
+    def expire(self, now: Instant) -> Generator[Effect, None, bool]:
+        """Refuse what no block may contain any more: nobody may make one that would settle it.
+
+        Returns whether events wait again that had been set aside.
+        """
         context = self._context(now)
         if self._mempool.has_expired(context.timestamp):
             yield from self._refuse(
                 self._mempool.prune(self._chain.state, context, self._verifier, changed=())
             )
+        if not self._mempool.quarantine.try_again(now.monotonic):
+            return False
+        yield from self._keep_pushing(now)
+        return True
 
     def _admit_own(self, bundle: Bundle, now: Instant) -> tuple[list[EventId], list[Refusal]]:
         """Admit our own bundle. If it is not good, that is the fault of those who submitted."""
@@ -161,6 +170,11 @@ class Intake:
         head = self._chain.head.header
         timestamp = max(now.wall, head.timestamp + 1)
         return self._chain.context(height=head.height + 1, timestamp=timestamp)
+
+    def _keep_pushing(self, now: Instant) -> Iterator[Effect]:
+        if self.submissions.is_unfinished and not self._is_pushing:
+            self._is_pushing = True
+            yield self._schedule("push", self.submissions.push_delay, now)
 
     def _schedule(self, purpose: str, delay: int, now: Instant) -> ScheduleTimer:
         return ScheduleTimer(SubmissionTimer(purpose), now.monotonic + delay)

@@ -14,7 +14,7 @@ own.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from protocol.codec import encode
@@ -32,6 +32,7 @@ from protocol.identity import MemberId, NetworkId, Signature, SubjectId, Verifie
 from protocol.ledger import apply_event, is_urgent
 from protocol.membership import NotAMember, require_member
 from protocol.messages import BUNDLE_SIZE_MAX, Bundle, bundle_signing_bytes
+from protocol.quarantine import Quarantine
 from protocol.state import Changes, Overlay, ReadCache, StateView, is_member, member_key
 
 EVENTS_MAX = 32_768
@@ -90,6 +91,7 @@ class Mempool:
     """What waits for a block, on one node."""
 
     def __init__(self, network: NetworkId) -> None:
+        self.quarantine = Quarantine()
         self._network = network
         self._pending: dict[EventId, Pending] = {}
         self._held: dict[Signature, Held] = {}
@@ -198,6 +200,11 @@ class Mempool:
         """Return the ids of all events that wait, in order of arrival."""
         return self._pending.keys()
 
+    def wanted(self) -> Iterator[EventId]:
+        """Yield the ids of events that should come into a block now: those not set aside."""
+        is_aside = self.quarantine.is_aside
+        return (identifier for identifier in self._pending if not is_aside(identifier))
+
     def contains(self, identifier: EventId) -> bool:
         return identifier in self._pending
 
@@ -208,7 +215,9 @@ class Mempool:
 
     def candidates(self) -> list[tuple[EventId, SignedEvent]]:
         """Return what a leader may put into a block: urgent events first, then as they came."""
-        everything = [(identifier, each.signed) for identifier, each in self._pending.items()]
+        everything = [
+            (identifier, self._pending[identifier].signed) for identifier in self.wanted()
+        ]
         return sorted(everything, key=lambda each: not is_urgent(each[1].event))
 
     def bundles(self) -> list[Bundle]:
@@ -315,6 +324,7 @@ class Mempool:
 
     def _drop(self, identifier: EventId, pending: Pending) -> None:
         del self._pending[identifier]
+        self.quarantine.forget(identifier)
         self._touched.update(pending.changes)
         match pending.signed.event.body:
             case Disclosure(subject=subject):

@@ -5,7 +5,7 @@ leave as one bundle, so that the cost of a message is paid once for many. Until 
 its bundle is pushed again to the authorities, ever more slowly: gossip may have lost it.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from protocol.codec import encode
@@ -97,10 +97,16 @@ class Submissions:
         if not self._unfinished:
             self.push_delay = PUSH_DELAY_MIN
 
-    def push_again(self) -> list[Bundle]:
-        """Return the oldest bundles that are not final, and wait longer the next time."""
+    def push_again(self, is_aside: Callable[[EventId], bool]) -> list[Bundle]:
+        """Return the oldest bundles that are not final, and wait longer the next time.
+
+        Those whose events are all set aside are left out.
+        """
         self.push_delay = min(2 * self.push_delay, PUSH_DELAY_MAX)
-        return [bundle for bundle, _ in self._unfinished.values()][:BUNDLES_PUSHED_MAX]
+        wanted = [
+            bundle for bundle, ids in self._unfinished.values() if not all(map(is_aside, ids))
+        ]
+        return wanted[:BUNDLES_PUSHED_MAX]
 
     def _sign(self, events: tuple[SignedEvent, ...]) -> Bundle:
         self.sequence += 1

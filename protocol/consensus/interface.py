@@ -70,7 +70,9 @@ class TimerFired:
 
 @dataclass(frozen=True, slots=True)
 class EventsAdmitted:
-    """Events wait that did not wait before."""
+    """Events wait that did not wait before, or (`is_again`) some that had been set aside."""
+
+    is_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +223,14 @@ class Application(Protocol):
     def is_wanted(self, parent: BlockHash, /) -> bool:
         """Say whether events wait that a block on `parent` may have.
 
-        Those are not in `parent` or its unfinalized ancestors; and a tail has no events.
+        Those are not in `parent` or its unfinalized ancestors, nor set aside; and a tail has no
+        events.
+        """
+
+    def set_aside(self, parent: BlockHash, /) -> None:
+        """Let events that a block on `parent` may have be no reason for it, for a while.
+
+        They have kept us awake alone for long. `EventsAdmitted` tells when they wait again.
         """
 
     def end_height(self, parent: BlockHash, epoch: int, /) -> int | None:

@@ -44,6 +44,7 @@ from protocol.consensus.questions import ask_for_missing
 from protocol.consensus.recovery import restart
 from protocol.consensus.report import Waiting, waiting
 from protocol.consensus.retransmission import (
+    admitted,
     help_late_voter,
     help_leave,
     help_status,
@@ -204,7 +205,9 @@ class Consensus:
             case BlocksSynced(blocks, certificate):
                 record_certificate(self._state, certificate)
                 adopt(self._state, blocks[-1])
-            case EventsAdmitted() | PeerDisconnected():
+            case EventsAdmitted(is_again):
+                admitted(self._state, is_again=is_again)
+            case PeerDisconnected():
                 pass
             case _:
                 assert_never(input)

@@ -80,6 +80,14 @@ def is_leader_inactive(state: State) -> bool:
     return seen >= state.electorate.quorum - 1
 
 
+def is_quorum_near(state: State) -> bool:
+    """Say whether so many others were heard lately that they could finalize with us."""
+    silence = state.timing.silence
+    heard = (state.peers[other].heard_at for other in state.electorate.others)
+    near = sum(at is not None and state.now.monotonic - at <= silence for at in heard)
+    return near >= state.electorate.quorum - 1
+
+
 def _reason_in_view(state: State) -> Reason | None:
     known = state.rounds.get(state.view)
     if known is None:

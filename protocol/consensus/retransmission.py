@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from protocol.codec import encode
 from protocol.consensus.interface import PushEvents, TimerKind
 from protocol.consensus.listening import ask_all
-from protocol.consensus.pacemaker import Reason, disarm, reason
+from protocol.consensus.pacemaker import Reason, disarm, is_quorum_near, reason
 from protocol.consensus.rounds import Round
 from protocol.consensus.state import Parent, State
 from protocol.identity import MemberId
@@ -20,6 +20,9 @@ from protocol.votes import Certificate, Vote, VoteKind
 RETRANSMITTED_VIEWS = 24
 RETRANSMITTED_BYTES_MAX = 64 * 1024
 """To each peer in one round; only a single larger proposal may go beyond, to one peer."""
+
+FRUITLESS_MAX = 8
+"""After so many repetitions in vain, the events that wait are set aside."""
 
 LATE_VIEWS = 2
 """A vote for so many views below the finalized one comes from somebody who lags."""
@@ -39,6 +42,9 @@ def status(state: State) -> Status:
 def retransmit(state: State) -> None:
     """Repeat what others may lack; or be quiet, if there is no reason any more."""
     why = reason(state)
+    if why is Reason.EVENTS and _is_in_vain(state):
+        _set_events_aside(state)
+        why = reason(state)
     if why is None:
         disarm(state)
         state.broadcast(status(state))
@@ -61,9 +67,18 @@ def hurry(state: State) -> None:
     The timer only comes nearer: a peer that comes and goes all the time must not hold it up.
     """
     state.attempt.retransmit_after = state.timing.retransmit
+    state.attempt.fruitless = 0
     due_at = state.timers.get(state.timer(TimerKind.RETRANSMIT))
     if due_at is not None and due_at > state.now.monotonic + state.timing.retransmit:
         state.set_timer(TimerKind.RETRANSMIT, state.timing.retransmit)
+
+
+def admitted(state: State, *, is_again: bool) -> None:
+    """Give new events all repetitions, and those that were set aside one."""
+    if is_again:
+        push_events(state)
+    else:
+        state.attempt.fruitless = 0
 
 
 def push_events(state: State) -> None:
@@ -111,6 +126,27 @@ def help_leave(state: State, sender: MemberId, view: int) -> None:
         return
     for certificate in _ways_out(state, view):
         state.send(sender, certificate)
+
+
+def _is_in_vain(state: State) -> bool:
+    """Count repetitions without news in this view, while a quorum was there to hear them.
+
+    If the others found these events valid, they would be awake, too, and nullify the view.
+    """
+    attempt = state.attempt
+    if attempt.has_news:
+        attempt.fruitless = 0
+    elif is_quorum_near(state):
+        attempt.fruitless += 1
+    return attempt.fruitless >= FRUITLESS_MAX
+
+
+def _set_events_aside(state: State) -> None:
+    """When they are tried again in this view, they get one repetition."""
+    state.attempt.fruitless = FRUITLESS_MAX - 1
+    parent = state.parent(state.view)
+    assert isinstance(parent, Parent), "events are a reason only where the parent is known"
+    state.application.set_aside(parent.block)
 
 
 def _ways_out(state: State, view: int) -> Iterator[Certificate]:

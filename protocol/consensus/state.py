@@ -70,6 +70,8 @@ class Attempt:
     repetitions: int = 0
     has_news: bool = False
     """Something new came since we last retransmitted."""
+    fruitless: int = 0
+    """How often we repeated the events that wait, while others were there and nobody moved."""
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from simulations.checkers.releases import Releases
 from simulations.checkers.replay import Replay
 from simulations.checkers.replays import Replays
 from simulations.checkers.votes import Votes
+from simulations.checkers.wakefulness import Wakefulness
 from simulations.checkers.watch import Watch
 from simulations.checkers.withdrawals import Withdrawals
 from simulations.workload.people import People
@@ -47,6 +48,7 @@ class Checkers:
             Withdrawals(self.watch),
             Budget(self.watch),
             Canaries(self.watch),
+            Wakefulness(self.watch),
             self.liveness,
         ]
         self._looked_at = 0

@@ -27,6 +27,11 @@ NETWORK = make_network()
 CLINIC = NETWORK.members[0]
 
 
+def is_aside(_: bytes) -> bool:
+    """Nothing is set aside."""
+    return False
+
+
 def make_submissions(sequence: int = 100) -> Submissions:
     return Submissions(CLINIC.key, NETWORK.id, sequence)
 
@@ -109,11 +114,11 @@ def test_a_bundle_is_pushed_again_until_all_its_events_are_settled() -> None:
     submissions = make_submissions()
     [bundle] = taken(submissions, event(0), event(1))
     submissions.settle([id_of(NETWORK, event(0))])
-    assert submissions.push_again() == [bundle]
+    assert submissions.push_again(is_aside) == [bundle]
 
     submissions.settle([id_of(NETWORK, event(1))])
     assert not submissions.is_unfinished
-    assert submissions.push_again() == []
+    assert submissions.push_again(is_aside) == []
 
 
 def test_a_bundle_is_renewed_without_what_was_refused() -> None:
@@ -123,7 +128,7 @@ def test_a_bundle_is_renewed_without_what_was_refused() -> None:
 
     assert renewed.events == (event(0), event(2))
     assert renewed.sequence == bundle.sequence + 1
-    assert submissions.push_again() == [renewed]
+    assert submissions.push_again(is_aside) == [renewed]
     submissions.settle([id_of(NETWORK, event(0)), id_of(NETWORK, event(2))])
     assert not submissions.is_unfinished
 
@@ -133,7 +138,7 @@ def test_pushes_become_rarer_and_then_begin_afresh() -> None:
     taken(submissions, event())
     delays = [submissions.push_delay]
     for _ in range(6):
-        submissions.push_again()
+        submissions.push_again(is_aside)
         delays.append(submissions.push_delay)
 
     assert delays[:3] == [PUSH_DELAY_MIN, 2 * PUSH_DELAY_MIN, 4 * PUSH_DELAY_MIN]
@@ -146,7 +151,7 @@ def test_the_oldest_bundles_are_pushed_and_no_more_than_so_many() -> None:
     submissions = make_submissions()
     bundles = [taken(submissions, event(n))[0] for n in range(BUNDLES_PUSHED_MAX + 1)]
 
-    assert submissions.push_again() == bundles[:-1]
+    assert submissions.push_again(is_aside) == bundles[:-1]
 
 
 def test_what_others_submitted_settles_nothing_of_ours() -> None:
@@ -156,3 +161,11 @@ def test_what_others_submitted_settles_nothing_of_ours() -> None:
     submissions.settle([id_of(NETWORK, other)])
 
     assert submissions.is_unfinished
+
+
+def test_what_is_set_aside_is_not_pushed() -> None:
+    submissions = make_submissions()
+    bundles = [taken(submissions, event(n))[0] for n in range(2)]
+    aside = id_of(NETWORK, event(0))
+
+    assert submissions.push_again(aside.__eq__) == bundles[1:]

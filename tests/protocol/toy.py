@@ -32,6 +32,7 @@ from protocol.genesis import (
     network_id,
 )
 from protocol.identity import SigningKey, Verifier
+from protocol.quarantine import Quarantine
 from protocol.state import EpochEntry
 from protocol.votes import NO_BLOCK
 from simulations.world.crypto import FastKey, is_valid_fast
@@ -110,6 +111,11 @@ def toy_event(number: int) -> SignedEvent:
     return SignedEvent(Event(valid_until=0, body=body), (bytes(64),))
 
 
+def event_name(number: int) -> bytes:
+    """Return what stands for the id of an event."""
+    return number.to_bytes(32, "big")
+
+
 def numbers_of(block: Block) -> tuple[int, ...]:
     return tuple(
         int.from_bytes(signed.event.body.consent, "big")
@@ -129,6 +135,9 @@ class ToyApplication:
         self.final = set(final)
         """Numbers of the events in finalized blocks."""
         self.waiting: dict[int, None] = {}
+        self.believes_all = False
+        """A fault: it finds the forbidden event valid, alone."""
+        self.quarantine = Quarantine()
         self.bodies: dict[BlockHash, Block] = {block_hash(tip.header): tip}
         self.epochs = list(epochs or (world.first_epoch,))
         """All that finalized blocks have begun or scheduled, by number."""
@@ -143,6 +152,9 @@ class ToyApplication:
 
     def is_wanted(self, parent: BlockHash) -> bool:
         return bool(self._wanted(parent))
+
+    def set_aside(self, parent: BlockHash) -> None:
+        self.quarantine.set_aside(event_name(number) for number in self._wanted(parent))
 
     def build(
         self,
@@ -225,7 +237,8 @@ class ToyApplication:
             raise InvalidBlock("the block may not be empty")
         if header.state_digest != toy_digest(above.state_digest, block.events):
             raise InvalidBlock("the block names another state")
-        if FORBIDDEN in numbers or len(set(numbers)) != len(numbers):
+        is_forbidden = FORBIDDEN in numbers and not self.believes_all
+        if is_forbidden or len(set(numbers)) != len(numbers):
             raise InvalidBlock("an event is not valid")
         if set(numbers) & (self.final | self._pending(header.parent)):
             raise InvalidBlock("an event is in the chain already")
@@ -298,6 +311,11 @@ class ToyApplication:
             self.final |= numbers
         for number in [number for number in self.waiting if number in self.final]:
             del self.waiting[number]
+            self.quarantine.forget(event_name(number))
+        waiting = [event_name(number) for number in self.waiting]
+        for block in blocks:
+            if 0 < block.header.event_count < EVENTS_MAX:
+                self.quarantine.pass_over(waiting, len(self.running().authorities))
         self.bodies = {
             identifier: body
             for identifier, body in self.bodies.items()
@@ -312,7 +330,9 @@ class ToyApplication:
         if not self.waiting or (body is not None and self._has_ended(body.header, running)):
             return []
         pending = self._pending(parent)
-        return [number for number in self.waiting if number not in pending]
+        is_aside = self.quarantine.is_aside
+        wanted = (number for number in self.waiting if not is_aside(event_name(number)))
+        return [number for number in wanted if number not in pending]
 
     def running(self) -> EpochEntry:
         """Return the epoch of the next block."""

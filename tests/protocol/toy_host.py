@@ -26,6 +26,7 @@ from protocol.consensus import (
     SetTimer,
     Started,
     TimerFired,
+    TimerKind,
     epoch_of_message,
     is_settled,
 )
@@ -34,7 +35,7 @@ from protocol.state import EpochEntry
 from protocol.votes import Certificate, Vote, validate_certificate
 from simulations.world.host import Host
 from simulations.world.network import Network
-from tests.protocol.toy import ToyApplication, World, numbers_of
+from tests.protocol.toy import FORBIDDEN, ToyApplication, World, numbers_of
 from tests.protocol.toy_epochs import HANDOFF_LAG
 
 RANGE_MAX = 64
@@ -76,6 +77,8 @@ class ToyHost(Host):
         """All that the stored blocks have begun or scheduled."""
         self.final: set[int] = set()
         self.submitted: dict[int, None] = {}
+        self.believes_all = False
+        """A fault: it finds the forbidden event valid, alone."""
         self.evidence: list[tuple[Vote, Vote]] = []
         self.finalized_watchers: list[Any] = []
 
@@ -95,6 +98,7 @@ class ToyHost(Host):
 
     def boot(self) -> Consensus | Bystander:
         self.application = ToyApplication(self.world, self.chain[-1], self.final, self.epochs)
+        self.application.believes_all = self.believes_all
         return self._machine()
 
     def _machine(self) -> Consensus | Bystander:
@@ -173,9 +177,16 @@ class ToyHost(Host):
 
     def timer_fired(self, timer: Any) -> None:
         if timer != BEAT:
+            self._try_again(timer)
             self.step(TimerFired(timer))
         elif self.name not in self.authorities:
             self._beat()
+
+    def _try_again(self, timer: Any) -> None:
+        """With each heartbeat, look whether events that were set aside should wait again."""
+        is_beat = timer.kind is TimerKind.HEARTBEAT
+        if is_beat and self.application.quarantine.try_again(self.now().monotonic):
+            self.step(EventsAdmitted(is_again=True))
 
     def _beat(self) -> None:
         """Do what a core does without consensus: say where it stands, and push its events again."""
@@ -219,7 +230,10 @@ class ToyHost(Host):
 
     def _admit(self, numbers: tuple[int, ...]) -> None:
         application = self.application
-        new = [n for n in numbers if n not in application.waiting and n not in application.final]
+        known = application.waiting.keys() | application.final
+        if not self.believes_all:
+            known.add(FORBIDDEN)
+        new = [number for number in numbers if number not in known]
         application.waiting.update(dict.fromkeys(new))
         if new:
             self.step(EventsAdmitted())
