@@ -50,7 +50,7 @@ def describe(node: Node, state: StateView, height: int) -> Fields:
         "authorities": [
             _view_authority(node, state, member, wanted, height) for member in members_of(current)
         ],
-        "pending": None if newest is current else view_handoff(node, current, newest),
+        "pending": view_handoff(node, current, newest) if newest.epoch > current.epoch else None,
         "waiting": {
             "additions": [names(each) for each in wanted.additions],
             "removals": [names(each) for each in wanted.removals],

@@ -16,8 +16,7 @@ from protocol.consensus.electorate import Electorate
 from protocol.consensus.log import StrayVote
 from protocol.consensus.state import State
 from protocol.core import Core
-from protocol.effects import MessageReceived
-from protocol.messages import PeerMessage, Proposal, VotesSeen
+from protocol.messages import Proposal, VotesSeen
 from protocol.votes import NO_BLOCK, Certificate, Vote, VoteKind, sign_vote
 from simulations.world.contents import certificates_in
 from simulations.world.core_host import CoreHost
@@ -161,10 +160,6 @@ class Traitor(CoreHost):
     def tell_all(self, names: list[int], message: Any) -> None:
         for name in names:
             self.say(name, message)
-
-    def pretend(self, sender: int, message: PeerMessage) -> None:
-        """Let the honest machine hear a message, whatever the network did."""
-        self.step(MessageReceived(self.cast.parties[sender].id, message))
 
 
 def is_own(proposal: Proposal, host: Traitor) -> bool:

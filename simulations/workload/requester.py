@@ -88,10 +88,6 @@ class RequesterDesk:
         """What people here still want; they ask again when the process is back."""
         self._streams = 0
 
-    @property
-    def unfinished_count(self) -> int:
-        return len(self._unfinished)
-
     def cited(self) -> list[ConsentId]:
         """Return the consents that fetches under way rely on."""
         consents = (fetch.signed.request.consent for fetch in self._unfinished)

@@ -4,7 +4,6 @@ from hashlib import sha256
 
 from protocol.blocks import Header, block_hash
 from protocol.events import (
-    AccessRequested,
     AuthorityBallot,
     AuthorityReady,
     BallotChoice,
@@ -14,13 +13,11 @@ from protocol.events import (
     ConsentWithdrawn,
     Disclosure,
     Event,
-    EventId,
     MemberAdmitted,
     MemberRemoved,
     RecordsCommitted,
     RequestStatement,
     SignedEvent,
-    event_id,
     request_signing_bytes,
     sign_event,
     voting_key_signing_bytes,
@@ -36,10 +33,6 @@ def token(label: str, size: int = 32) -> bytes:
 
 def signed_by(cast: Cast, body: Body, *keys: SigningKey, valid_until: int) -> SignedEvent:
     return sign_event(Event(valid_until, body), cast.id, *keys)
-
-
-def id_of(cast: Cast, signed: SignedEvent) -> EventId:
-    return event_id(signed.event, cast.id)
 
 
 def member_admitted(
@@ -117,13 +110,6 @@ def records_committed(
 ) -> SignedEvent:
     body = RecordsCommitted(custodian.id, root, count)
     return signed_by(cast, body, custodian.key, valid_until=valid_until)
-
-
-def access_requested(
-    cast: Cast, requester: Party, custodian: Party, *, request: bytes, valid_until: int
-) -> SignedEvent:
-    body = AccessRequested(requester.id, custodian.id, request)
-    return signed_by(cast, body, requester.key, valid_until=valid_until)
 
 
 def disclosure(  # noqa: PLR0913
