@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from protocol.codec import encode
 from protocol.messages import Payload, Status, Topic, sign_bundle, sign_peer_record
-from protocol.votes import NO_BLOCK, Certificate, Vote, VoteKind
+from protocol.votes import NO_BLOCK, Certificate, Vote, VoteKind, sign_vote
 from simulations.adversaries.forgery import (
     doubled_signer,
     fewer_signers,
@@ -76,6 +76,28 @@ class Forger(Traitor):
             "vote-block": replace(vote, kind=VoteKind.FINALIZE, block=token(f"block {view}")),
         }
 
+    def _quorum_alone(self, like: Certificate) -> Certificate:
+        """Give up the view in everybody's name: one authority, as often as a quorum has members."""
+        seat = self.seat or 0
+        vote = sign_vote(
+            self.cast.parties[self.name].voting_key,
+            self.cast.id,
+            kind=VoteKind.NULLIFY,
+            epoch=like.epoch,
+            view=like.view,
+            block=NO_BLOCK,
+            signer=seat,
+        )
+        count = len(like.signers)
+        return Certificate(
+            vote.kind,
+            vote.epoch,
+            vote.view,
+            NO_BLOCK,
+            (seat,) * count,
+            (vote.signature,) * count,
+        )
+
     def _false_certificates(self) -> dict[str, Certificate | Status]:
         good = self.disk.certificates.get(self.disk.height)
         if good is None:
@@ -92,6 +114,7 @@ class Forger(Traitor):
             "cert-block": replace(ahead, block=token("another block")),
             "cert-kind": replace(ahead, kind=VoteKind.NULLIFY, block=NO_BLOCK),
             "cert-none": replace(ahead, signers=(), signatures=()),
+            "cert-alone": self._quorum_alone(ahead),
         }
         in_status = {
             f"status-{name}": Status(self.epoch, head.view, head.height, each, 0)

@@ -56,8 +56,18 @@ class WrongParent(Traitor):
         )
 
     def _over_the_tip(self, block: Block) -> Block:
-        """Stand on the finalized tip, whatever was notarized since, and prove nothing."""
-        tip = self.disk.blocks[-1].header
-        return with_header(
-            block, parent=block_hash(tip), parent_view=tip.view, height=tip.height + 1
+        """Stand on the finalized tip, whatever was notarized since, and prove nothing.
+
+        All else about the block is right, so that only its place can give it away.
+        """
+        tip = self.core.chain.head.header
+        built = self.core.chain.build(
+            parent=block_hash(tip),
+            epoch=block.header.epoch,
+            view=block.header.view,
+            parent_view=tip.view if tip.epoch == block.header.epoch else 0,
+            proposer=block.header.proposer,
+            timestamp=max(block.header.timestamp, tip.timestamp + 1),
+            may_be_empty=True,
         )
+        return built or block

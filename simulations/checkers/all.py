@@ -16,6 +16,7 @@ from simulations.checkers.liveness import Liveness
 from simulations.checkers.releases import Releases
 from simulations.checkers.replay import Replay
 from simulations.checkers.replays import Replays
+from simulations.checkers.skips import Skips
 from simulations.checkers.votes import Votes
 from simulations.checkers.wakefulness import Wakefulness
 from simulations.checkers.watch import Watch
@@ -39,6 +40,7 @@ class Checkers:
             Agreement(self.watch),
             Votes(self.watch),
             Certificates(self.watch),
+            Skips(self.watch),
             self.evidence,
             Emergencies(self.watch),
             Epochs(self.watch),

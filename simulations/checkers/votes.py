@@ -45,6 +45,8 @@ class Votes:
         self._signed: dict[tuple[bytes, int, int], dict[VoteKind, bytes]] = {}
         self._logs: dict[int, LogIndex] = {}
         watch.on_effect(SendMessage, self._sent)
+        for host in watch.honest:
+            host.after_steps.append(self._does_not_count_early)
 
     def _sent(self, host: CoreHost, effect: SendMessage) -> None:
         for vote in _own_votes(effect.message):
@@ -52,6 +54,19 @@ class Votes:
             if party == host.name:
                 self._is_durable(host, vote)
                 self._is_consistent(host, vote)
+
+    def _does_not_count_early(self, host: CoreHost) -> None:
+        """W2: while a vote is being written, its own node does not count it."""
+        if not host.syncing or not host.is_up or host.core.consensus is None:
+            return
+        state = host.core.consensus._state
+        for record in host.syncing:
+            if not isinstance(record, OwnVote) or record.vote.epoch != state.epoch:
+                continue
+            known = state.rounds.get(record.vote.view)
+            if known is not None and known.holds(record.vote):
+                view = record.vote.view
+                self.watch.report(self, f"counts its vote in {view} before it is durable", host)
 
     def _is_consistent(self, host: CoreHost, vote: Vote) -> None:
         if host.place in self.watch.world.stale:

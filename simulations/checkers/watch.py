@@ -38,10 +38,16 @@ class Watch:
 
     def authorities(self, epoch: int) -> tuple[Authority, ...]:
         """Return who votes in an epoch that an honest node knows of."""
+        known = self.known_authorities(epoch)
+        assert known, "honest nodes act in epochs that they know"
+        return known
+
+    def known_authorities(self, epoch: int) -> tuple[Authority, ...]:
+        """Return who votes in an epoch, nobody if there is no such epoch yet."""
         if epoch == 0:
             return self.world.cast.genesis.authorities
         entries = (epoch_entry(host.disk.state, epoch) for host in self.honest)
-        return next(entry.authorities for entry in entries if entry is not None)
+        return next((entry.authorities for entry in entries if entry is not None), ())
 
     def name_of(self, epoch: int, signer: int) -> int:
         """Return the name of the party that signs with this index in an epoch."""

@@ -197,6 +197,11 @@ class Host:
             self.timer_fired(timer)
 
     @property
+    def syncing(self) -> tuple[LogRecord, ...]:
+        """What is being written to the vote log right now."""
+        return self._syncing or ()
+
+    @property
     def is_idle(self) -> bool:
         """Say whether all effects are carried out."""
         return not self._queue and self._syncing is None

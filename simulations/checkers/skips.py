@@ -1,0 +1,61 @@
+"""A final block skips only views that a quorum gave up (I8).
+
+Who gave up which view is read from all that is said in the world, by hostile nodes too; what is not
+truly signed does not count.
+"""
+
+from typing import Any
+
+from protocol.blocks import Header
+from protocol.codec import encode
+from protocol.effects import StoreBlocks
+from protocol.votes import Vote, VoteKind
+from simulations.checkers.watch import Watch
+from simulations.world.contents import votes_in
+from simulations.world.core_host import CoreHost
+
+
+class Skips:
+    """Collects nullify votes, and compares them with each block that becomes final."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+        self._signers: dict[tuple[int, int], set[int]] = {}
+        self._seen: dict[Vote, None] = {}
+        self._last: Any = None
+        self._judged: dict[int, None] = {}
+        watch.world.network.watchers.append(self._said)
+        watch.on_effect(StoreBlocks, self._stored)
+
+    def _said(self, _sender: Any, _receiver: int, message: Any) -> None:
+        if message is self._last:
+            return
+        self._last = message
+        for vote in votes_in(message):
+            if vote.kind == VoteKind.NULLIFY and vote not in self._seen:
+                self._seen[vote] = None
+                self._count(vote)
+
+    def _count(self, vote: Vote) -> None:
+        cast = self.watch.world.cast
+        authorities = self.watch.known_authorities(vote.epoch)
+        said = (int(vote.kind), vote.epoch, vote.view, vote.block)
+        statement = b"placet/vote/1\0" + cast.id + encode(said)
+        if vote.signer < len(authorities) and cast.verifier.is_valid(
+            authorities[vote.signer].voting_key, statement, vote.signature
+        ):
+            self._signers.setdefault((vote.epoch, vote.view), set()).add(vote.signer)
+
+    def _stored(self, host: CoreHost, effect: StoreBlocks) -> None:
+        for block in effect.finalization.blocks:
+            if block.header.height not in self._judged:
+                self._judged[block.header.height] = None
+                self._judge(host, block.header)
+
+    def _judge(self, host: CoreHost, header: Header) -> None:
+        count = len(self.watch.authorities(header.epoch))
+        for view in range(header.parent_view + 1, header.view):
+            gave_up = len(self._signers.get((header.epoch, view), ()))
+            if gave_up < count - (count - 1) // 3:
+                text = f"block {header.height} skips view {view}, which {gave_up} gave up"
+                self.watch.report(self, text, host)
