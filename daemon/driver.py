@@ -15,14 +15,16 @@ import trio
 from daemon.clocks import Clocks
 from daemon.inbox import Inbox
 from daemon.receipts import Receipts
+from daemon.recovery import go_on
 from daemon.silence import MERELY_SILENT, Silence, after_error, after_halt
 from daemon.snapshots import Snapshots
+from daemon.storage.proofs import range_answer, recovery_answer
 from daemon.storage.staging import adopt
 from daemon.storage.store import ChainStore
-from daemon.storage.tables import put_peer_record
+from daemon.storage.tables import put_offer, put_peer_record
 from daemon.storage.vote_log import VoteLog, VoteLogFailed
 from daemon.timers import Timers
-from protocol.blocks import block_hash
+from protocol.blocks import FinalizedBlocks, block_hash
 from protocol.codec import MESSAGE_SIZE_MAX, decode, encode
 from protocol.consensus import (
     CancelTimer,
@@ -37,6 +39,7 @@ from protocol.consensus import (
 )
 from protocol.core import Core
 from protocol.effects import (
+    AdoptRecovery,
     Blame,
     BlocksStored,
     Effect,
@@ -48,6 +51,7 @@ from protocol.effects import (
     ScheduleTimer,
     SendMessage,
     SendRange,
+    SendRecovery,
     ServingEffect,
     StagingEffect,
     StoreBlocks,
@@ -56,10 +60,11 @@ from protocol.effects import (
 from protocol.errors import DecodeError, ProtocolError
 from protocol.genesis import faulty_max
 from protocol.identity import MemberId, short
-from protocol.messages import ManifestSent, PeerMessage, Proposal
+from protocol.messages import ManifestSent, PeerMessage, Proposal, RecoverySent
 from protocol.origin import Origin
+from protocol.recovery_proof import recovery_hash
 from protocol.renewal import renew, settled
-from protocol.snapshot import AdoptSnapshot
+from protocol.snapshot import AdoptSnapshot, OfferRecovery
 from protocol.votes import Certificate, Vote
 
 RANGE_SIZE_MAX = MESSAGE_SIZE_MAX - 64 * 1024
@@ -87,6 +92,7 @@ PromptEffect = (
     | CancelTimer
     | EpochStarted
     | SendRange
+    | SendRecovery
     | ServingEffect
     | RefuseEvents
     | Blame
@@ -189,6 +195,10 @@ class Driver:
                 await trio.to_thread.run_sync(put_peer_record, self._store, record)
             case AdoptSnapshot(manifest):
                 return await self._adopt(manifest)
+            case OfferRecovery(offer):
+                await self._keep_offer(offer)
+            case AdoptRecovery(recovery):
+                return await self._recover(recovery)
             case _ if isinstance(effect, StagingEffect):
                 await self._snapshots.stage(effect)
             case _:
@@ -205,7 +215,7 @@ class Driver:
                 self._timers.cancel(timer)
             case EpochStarted():
                 self._start_epoch(effect)
-            case SendRange():
+            case SendRange() | SendRecovery():
                 self._start_range(effect)
             case RefuseEvents():
                 self._refuse(effect)
@@ -304,8 +314,24 @@ class Driver:
         """Let a copied state be ours, and begin anew with another core."""
         self._snapshots.close()  # The new core does not know which states the old one held.
         await trio.to_thread.run_sync(adopt, self._store, manifest)
+        log.info("snapshot-adopted", height=self._store.height)
+        return await self._begin_anew()
+
+    async def _keep_offer(self, offer: RecoverySent) -> None:
+        """A recovery that the operator has not accepted: keep it, and say so."""
+        await trio.to_thread.run_sync(put_offer, self._store, offer)
+        manifest = offer.proof.manifest
+        name = recovery_hash(manifest).hex()
+        log.warning("recovery-offered", epoch=manifest.epoch, hash=name)
+
+    async def _recover(self, found: RecoverySent) -> Sequence[Input]:
+        """Begin the epoch after a recovery that the operator accepted, with another core."""
+        await trio.to_thread.run_sync(go_on, self._store, self.core.genesis, found)
+        log.info("recovery-followed", height=self._store.height)
+        return await self._begin_anew()
+
+    async def _begin_anew(self) -> Sequence[Input]:
         height = self._store.height
-        log.info("snapshot-adopted", height=height)
         origin = await trio.to_thread.run_sync(self._origin)
         self._timers = Timers()
         self.core, inputs = renew(self.core, origin)
@@ -316,7 +342,7 @@ class Driver:
         self.receipts.jumped([(event, height) for event in final])
         return inputs
 
-    def _start_range(self, effect: SendRange) -> None:
+    def _start_range(self, effect: SendRange | SendRecovery) -> None:
         """Answer one question per peer at a time; what comes in between is not answered."""
         if effect.peer in self._ranges or len(self._ranges) >= RANGES_MAX:
             return
@@ -324,15 +350,23 @@ class Driver:
         self._ranges[effect.peer] = None
         self._nursery.start_soon(self._send_range, effect)
 
-    async def _send_range(self, effect: SendRange) -> None:
+    async def _send_range(self, effect: SendRange | SendRecovery) -> None:
         try:
-            answer = await trio.to_thread.run_sync(
-                self._store.finalized_range, effect.first, effect.last, RANGE_SIZE_MAX
-            )
+            answer = await trio.to_thread.run_sync(_read_answer, self._store, effect)
             if answer is not None:
                 self._send_frame(effect.peer, encode(answer), False)
         finally:
             del self._ranges[effect.peer]
+
+
+def _read_answer(
+    store: ChainStore, effect: SendRange | SendRecovery
+) -> FinalizedBlocks | RecoverySent | None:
+    match effect:
+        case SendRange(first=first, last=last):
+            return range_answer(store, first, last, RANGE_SIZE_MAX)
+        case SendRecovery(epoch=epoch):
+            return recovery_answer(store, epoch)
 
 
 def now() -> Instant:

@@ -40,6 +40,15 @@ class Standing:
     """Who cheated and still votes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A recovery that the operator has not accepted."""
+
+    hash: str
+    epoch: int
+    base_height: int
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
     authorities: tuple[AuthorityFacts, ...]
@@ -54,6 +63,8 @@ class Facts:
     """Why it cannot follow the chain any more, whether it votes or not."""
     standing: Standing
     blocks_behind: int
+    offered: Offered | None = None
+    """A recovery that others follow, and at which this node has stopped."""
     is_member: bool
     reviews_overdue: int
     clock_difference: int
@@ -71,6 +82,7 @@ def find_problems(facts: Facts) -> tuple[Problem, ...]:
     """Return what is wrong; nothing if the node is well."""
     found = [
         _halted(facts),
+        _recovery_offered(facts),
         _voting_stopped(facts),
         _key_missing(facts),
         _suspended(facts),
@@ -89,6 +101,20 @@ def _halted(facts: Facts) -> Problem | None:
         return None
     cause = f"HALTED  this node follows the network no further: {facts.stuck.cause}"
     return Problem("halted", cause, facts.stuck.next_step)
+
+
+def _recovery_offered(facts: Facts) -> Problem | None:
+    if facts.offered is None:
+        return None
+    offered = facts.offered
+    return Problem(
+        "recovery-not-accepted",
+        f"RECOVERY  the others follow a recovery that ended epoch {offered.epoch} on block"
+        f" {offered.base_height}. This node stops there, because you have not accepted it. Its hash"
+        f" is {offered.hash}",
+        "Compare the hash with other operators by telephone. Then: placet stop; placet recovery"
+        f" accept {offered.hash}; placet start",
+    )
 
 
 def _voting_stopped(facts: Facts) -> Problem | None:
@@ -188,7 +214,7 @@ def _not_a_member(facts: Facts) -> Problem | None:
 
 
 def _behind(facts: Facts) -> Problem | None:
-    if facts.blocks_behind <= 0:
+    if facts.blocks_behind <= 0 or facts.offered is not None:
         return None
     cause = f"CATCHING UP  {count_of(facts.blocks_behind, 'block')} behind the others"
     return Problem("behind", cause, "Wait; it goes on by itself.")

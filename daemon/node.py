@@ -34,7 +34,7 @@ from daemon.silence import Silence, after_error
 from daemon.storage.home import Home
 from daemon.storage.staging import staged_buckets, sweep
 from daemon.storage.store import ChainStore
-from daemon.storage.tables import peer_records, recoveries
+from daemon.storage.tables import accepted_recoveries, peer_records, recoveries
 from daemon.storage.vote_log import BALLAST_SIZE, VoteLog, VoteLogCorrupt, VoteLogFailed
 from daemon.storage.voting_memory import VoteLogMissing, open_vote_log
 from daemon.transport import Stream, Transport, TransportLimits, Unreachable
@@ -319,6 +319,7 @@ class Node:
             snapshot_lag=SNAPSHOT_LAG if self.config.storage.snapshots else None,
             staged_buckets=staged_buckets(store),
             recoveries=recoveries(store),
+            accepted=accepted_recoveries(store),
             log=() if disk.vote_log is None else disk.vote_log.read(),
             peer_records=peer_records(store),
             sequence=self.now(),

@@ -7,24 +7,20 @@ keys sign; and each operator accepts the result for its node, which does not run
 from collections.abc import Sequence
 
 from daemon.errors import DaemonError
-from daemon.node import Disk
 from daemon.storage.store import ChainStore
-from daemon.storage.tables import RECOVERIES, recoveries
+from daemon.storage.tables import OFFERS, put_recovery, recoveries, recovery_of
+from daemon.storage.vote_log import VoteLog
 from protocol.blocks import Block, BlockHash, block_hash
 from protocol.chain import Chain
-from protocol.consensus import Frozen, report_of
+from protocol.consensus import Frozen, LogRecord, report_of
 from protocol.digest import StateDigest
 from protocol.electorates import begin_epoch, epoch_at, epoch_entry, newest_epoch
 from protocol.genesis import Genesis
 from protocol.identity import SigningKey, Verifier
 from protocol.mempool import Mempool
-from protocol.recovery import (
-    Recovery,
-    next_epoch,
-    plan_recovery,
-    recovery_hash,
-    validate_recovery,
-)
+from protocol.messages import RecoverySent
+from protocol.recovery import Recovery, plan_recovery, validate_recovery
+from protocol.recovery_proof import next_epoch, recovery_hash, validate_proof
 from protocol.state import EpochEntry
 from protocol.survivors import SurvivorReport
 
@@ -47,18 +43,20 @@ def ended_epoch(store: ChainStore) -> EpochEntry:
     return epoch_at(store, store.height + 1)
 
 
-def freeze(disk: Disk, key: SigningKey) -> SurvivorReport:
+def freeze(
+    store: ChainStore, vote_log: VoteLog[LogRecord] | None, key: SigningKey
+) -> SurvivorReport:
     """Never vote in this epoch again, durably; then report what is known.
 
     Raises `NothingToFreeze`, and what the vote log raises.
     """
-    store, entry = disk.store, ended_epoch(disk.store)
+    entry = ended_epoch(store)
     is_authority = any(authority.member == key.public for authority in entry.authorities)
-    if disk.vote_log is None or not is_authority:
+    if vote_log is None or not is_authority:
         raise NothingToFreeze("this node is no authority, or has no vote log")
-    records = disk.vote_log.read()
+    records = vote_log.read()
     if Frozen(entry.epoch) not in records:
-        disk.vote_log.append([Frozen(entry.epoch)])
+        vote_log.append([Frozen(entry.epoch)])
     certificate = store.certificate(store.height)
     is_of_epoch = certificate is not None and certificate.epoch == entry.epoch
     return report_of(
@@ -80,7 +78,7 @@ def plan_from(
     """
     ended = ended_epoch(store)
     members = {report.member for report in reports}
-    manifest = plan_recovery(
+    recovery = plan_recovery(
         reports,
         ended=ended,
         network=store.network,
@@ -88,13 +86,13 @@ def plan_from(
         reason=reason,
         verifier=Verifier(),
     )
-    return Recovery(manifest, ()), ended
+    return recovery, ended
 
 
 def accept(store: ChainStore, genesis: Genesis, recovery: Recovery, accepted: bytes) -> bool:
     """Take over a recovery whose hash the operator knows; say whether its epoch begins here now.
 
-    If not, the node lacks blocks, and has to fetch them from others first. Raises `RecoveryRefused`
+    If not, the node lacks blocks, and fetches them from others. Raises `RecoveryRefused`
     or a `ProtocolError`.
     """
     manifest = recovery.manifest
@@ -104,22 +102,57 @@ def accept(store: ChainStore, genesis: Genesis, recovery: Recovery, accepted: by
     if ended is None:
         raise RecoveryRefused(f"this node has not come to epoch {manifest.epoch} yet")
     kept = validate_recovery(recovery, ended=ended, network=store.network, verifier=Verifier())
-    known = RECOVERIES.get(store, _key(manifest.epoch))
+    return _take_over(store, genesis, RecoverySent(recovery.proof, kept.blocks))
+
+
+def accept_offered(store: ChainStore, genesis: Genesis, accepted: bytes) -> bool:
+    """Take over a recovery that others offered to this node, as `accept` does."""
+    offer = OFFERS.get(store, accepted)
+    if offer is None:
+        raise RecoveryRefused("no recovery with this hash was offered to this node")
+    manifest = offer.proof.manifest
+    ended = epoch_entry(store, manifest.epoch)
+    if ended is not None:  # Else the light client has come that far, and checked it.
+        validate_proof(
+            offer.proof,
+            epoch=ended.epoch,
+            authorities=ended.authorities,
+            network=store.network,
+            verifier=Verifier(),
+        )
+    has_begun = _take_over(store, genesis, offer)
+    OFFERS.delete(store, accepted)
+    return has_begun
+
+
+def go_on(store: ChainStore, genesis: Genesis, found: RecoverySent) -> None:
+    """Begin the next epoch by a recovery that was accepted before its base was here."""
+    known = recovery_of(store, found.proof.manifest.epoch)
+    assert known is not None, "only an accepted recovery is followed"
+    assert known.manifest == found.proof.manifest, "only an accepted recovery is followed"
+    _begin(store, genesis, found.blocks, next_epoch(known.manifest))
+
+
+def _take_over(store: ChainStore, genesis: Genesis, found: RecoverySent) -> bool:
+    manifest = found.proof.manifest
+    known = recovery_of(store, manifest.epoch)
     if known is not None and known.manifest != manifest:
         raise RecoveryRefused("another recovery of this epoch was accepted before")
-    _check_place(store, manifest.base, manifest.base_height, is_known=known is not None)
-    RECOVERIES.put(store, _key(manifest.epoch), recovery)
-    _begin(store, genesis, kept.blocks, next_epoch(manifest))
-    return newest_epoch(store).epoch > manifest.epoch
+    if epoch_entry(store, manifest.epoch + 1) == next_epoch(manifest):
+        return True
+    _check_place(store, manifest.base, manifest.base_height)
+    put_recovery(store, found.proof)
+    _begin(store, genesis, found.blocks, next_epoch(manifest))
+    return newest_epoch(store) == next_epoch(manifest)
 
 
-def _check_place(store: ChainStore, base: BlockHash, height: int, *, is_known: bool) -> None:
+def _check_place(store: ChainStore, base: BlockHash, height: int) -> None:
     """Raise unless what is final here ends at or below the base."""
-    if store.height > height and not is_known:
+    if store.height > height:
         raise RecoveryRefused(
             f"blocks up to {store.height} are final here, and the recovery ends at {height}"
         )
-    if store.height >= height and store.height_of(base) != height:
+    if store.height == height and store.height_of(base) != height:
         raise RecoveryRefused(f"another block is final here at height {height}")
 
 
@@ -148,7 +181,3 @@ def _begin(store: ChainStore, genesis: Genesis, kept: Sequence[Block], entry: Ep
     chain.finalize(missing)
     finalization = chain.take_finalization()
     store.recover(missing, finalization.changes, finalization.digest.encode())
-
-
-def _key(epoch: int) -> bytes:
-    return epoch.to_bytes(8, "big")

@@ -2,8 +2,11 @@
 
 The core hands over what it hears about heights, and passes on what is to be sent. Which peer is
 asked for what is up to `protocol.sync`; blocks come to the core, and what belongs to a snapshot
-goes to `protocol.snapshot` and `protocol.snapshot_source`. Who asks for blocks that are not here
-any more hears at once from which height on there are some, and turns to another.
+goes to `protocol.snapshot` and `protocol.snapshot_source`; what to recoveries, to
+`protocol.recovering`: a node that met one which its operator has not accepted asks no further.
+
+Who asks for blocks that are not here any more hears at once from which height on there are some,
+and turns to another.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,7 +15,8 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from protocol.chain import Chain
-from protocol.effects import Blame, Effect, ScheduleTimer, SendMessage, SendRange
+from protocol.effects import Blame, Effect, ScheduleTimer, SendMessage, SendRange, SendRecovery
+from protocol.follower import Place
 from protocol.identity import MemberId
 from protocol.light import LightClient
 from protocol.messages import (
@@ -26,16 +30,21 @@ from protocol.messages import (
     ManifestSent,
     ManifestWanted,
     RangeWanted,
+    RecoverySent,
+    RecoveryWanted,
     SnapshotGone,
     Status,
 )
 from protocol.origin import Origin
+from protocol.recovering import Recovering
+from protocol.recovery_proof import RecoveryManifest
 from protocol.snapshot import (
     ANSWER_TIMEOUT,
     AskForSnapshot,
     JoinEffect,
     JoinProgress,
     LeavePeer,
+    OfferRecovery,
     SnapshotJoin,
     SnapshotTimer,
 )
@@ -54,14 +63,26 @@ class CatchingUp:
         self.statuses: dict[MemberId, Status] = {}
         """The last word of each peer about where it stands."""
         self._chain = chain
-        light = LightClient(origin.genesis, origin.verifier)
+        light = LightClient(origin.genesis, origin.verifier, origin.accepted)
         self._join = SnapshotJoin(light, origin.staged_buckets)
         self._source = SnapshotSource()
+        self._recovering = Recovering(origin, chain)
 
     @property
     def progress(self) -> JoinProgress | None:
         """How far the copy of a state is, if one is being made."""
         return self._join.progress if self._join.is_under_way else None
+
+    @property
+    def offered(self) -> RecoveryManifest | None:
+        """The recovery at which we stopped, because our operator has not accepted it."""
+        return self._recovering.offered
+
+    def unfit(self, peer: MemberId, place: Place, now: int) -> Iterator[Effect]:
+        """The peer answered with blocks that do not stand on our head, or prove nothing here."""
+        if place is Place.UNPROVEN:
+            yield from self._recovering.ask(peer)
+        yield from self.ask(self.sync.failed(peer), now)
 
     def complete(self, message: ConsensusMessage) -> ConsensusMessage:
         """Say in a status of consensus, which has no store, what the oldest block is."""
@@ -87,6 +108,7 @@ class CatchingUp:
     def left(self, peer: MemberId, now: int) -> Iterator[Effect]:
         """The link to the peer is gone."""
         self.statuses.pop(peer, None)
+        self._recovering.left(peer)
         yield from self._carry_out(self._join.left(peer), now)
         yield from self.ask(self.sync.left(peer), now)
 
@@ -105,6 +127,10 @@ class CatchingUp:
                 yield from _served(self._source.wanted(sender, message, head, now))
             case ManifestSent() | EpochsSent() | BucketSent() | SnapshotGone():
                 yield from self._carry_out(self._join.received(sender, message), now)
+            case RecoveryWanted(epoch):
+                yield SendRecovery(sender, epoch)
+            case RecoverySent():
+                yield from self._recovering.take(sender, message)
             case _:
                 assert_never(message)
 
@@ -121,8 +147,11 @@ class CatchingUp:
 
     def ask(self, question: Question | None, now: int) -> Iterator[Effect]:
         """Put a question of `protocol.sync`."""
+        if self.offered is not None:
+            return
         match question:
             case AskForRange():
+                self._recovering.expect(question.peer)
                 yield from self._carry_out(self._join.stop(), now)
                 yield SendMessage((question.peer,), question.message)
                 yield ScheduleTimer(SyncTimer(question.request), now + RANGE_TIMEOUT)
@@ -143,6 +172,8 @@ class CatchingUp:
                     if error is not None:
                         yield Blame(peer, error)
                     yield from self.ask(self.sync.failed(peer), now)
+                case OfferRecovery():
+                    yield from self._recovering.stop(effect)
                 case _:
                     yield effect
 

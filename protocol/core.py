@@ -337,7 +337,7 @@ class Core:
             case Place.BESIDE:
                 yield Halt(HaltReason.CONFLICTING_CHAIN)
             case Place.KNOWN | Place.AHEAD | Place.UNPROVEN:
-                yield from self._ask(self.sync.failed(sender))
+                yield from self.catching_up.unfit(sender, place, self._now.monotonic)
 
     def _follow(self, finalized: FinalizedBlocks) -> Iterator[Effect]:
         """Take over blocks that stand on our head."""

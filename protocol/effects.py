@@ -22,11 +22,12 @@ from protocol.events import SignedEvent
 from protocol.gossip import GossipTimer
 from protocol.identity import MemberId, PublicKey, SigningKey
 from protocol.mempool import Refusal
-from protocol.messages import PeerMessage, PeerRecord
+from protocol.messages import PeerMessage, PeerRecord, RecoverySent
 from protocol.snapshot import (
     AdoptSnapshot,
     DropStaged,
     FinishBucket,
+    OfferRecovery,
     SnapshotTimer,
     StageEntries,
     StageEpochs,
@@ -170,6 +171,21 @@ class SendRange:
 
 
 @dataclass(frozen=True, slots=True)
+class SendRecovery:
+    """Answer `peer` with the recovery that ended `epoch`, if one did."""
+
+    peer: MemberId
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptRecovery:
+    """Store the blocks that have no certificate, begin the next epoch; then start anew from it."""
+
+    recovery: RecoverySent = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class RefuseEvents:
     """These will not enter the chain, and why. Whoever submitted them should hear it."""
 
@@ -204,6 +220,9 @@ Effect = (
     | EpochStarted
     | SendRange
     | SnapshotEffect
+    | SendRecovery
+    | OfferRecovery
+    | AdoptRecovery
     | RefuseEvents
     | RememberPeer
     | Blame

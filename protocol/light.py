@@ -6,17 +6,22 @@ header for each epoch leads from the genesis to any head, without a block, an ev
 without trust in whoever sent them.
 
 What is final may be certified by a descendant: then the headers in between are needed, too.
+
+Over a recovery no certificate leads: its manifest does, signed by a quorum of recovery keys, if the
+operator has accepted it. Then it also voids the handoff that may have been decided before.
 """
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
 
 from protocol.blocks import TAIL_MAX, Header, block_hash
-from protocol.codec import Message
-from protocol.errors import InvalidBlock
+from protocol.codec import Digest, Message
+from protocol.errors import InvalidBlock, ProtocolError
 from protocol.genesis import AUTHORITIES_MAX, Authority, Genesis, authorities_hash, network_id
 from protocol.identity import Verifier
+from protocol.recovery_proof import RecoveryProof, recovery_hash, validate_proof
 from protocol.votes import Certificate, VoteKind, validate_certificate
 
 
@@ -28,7 +33,7 @@ class FinalHeader(Message, frozen=True):
     certificate: Certificate
 
 
-class EpochProof(Message, frozen=True):
+class EpochProof(Message, frozen=True, tag="epoch-proof"):
     """A final header of an epoch, and the authorities of the next one, which it names."""
 
     final: FinalHeader
@@ -37,24 +42,66 @@ class EpochProof(Message, frozen=True):
     ]
 
 
+EpochEnd = EpochProof | RecoveryProof
+"""Why the authorities of the next epoch are those that they are."""
+
+
+class RecoveryNotAccepted(ProtocolError):
+    """A quorum of recovery keys signed this; only the operator can say whether to follow it."""
+
+    code = "recovery-not-accepted"
+
+    def __init__(self, proof: RecoveryProof) -> None:
+        super().__init__(f"epoch {proof.manifest.epoch} ended with a recovery, not accepted here")
+        self.proof = proof
+
+
 class LightClient:
     """Knows who the authorities of one epoch are, the first one to begin with."""
 
-    def __init__(self, genesis: Genesis, verifier: Verifier) -> None:
+    def __init__(
+        self, genesis: Genesis, verifier: Verifier, accepted: Mapping[int, Digest] | None = None
+    ) -> None:
+        """`accepted` are the hashes of recoveries, by the epochs that they end."""
         self.epoch = 0
         self.authorities = genesis.authorities
         self._network = network_id(genesis)
         self._verifier = verifier
+        self._accepted = accepted or {}
 
-    def advance(self, proof: EpochProof) -> None:
-        """Go on to the next epoch. Raises `InvalidBlock` or `InvalidCertificate`."""
+    def advance(self, proof: EpochEnd) -> None:
+        """Go on to the next epoch.
+
+        Raises `InvalidBlock`, `InvalidCertificate`, `InvalidRecovery`; and `RecoveryNotAccepted`,
+        for which nobody is to blame.
+        """
+        if isinstance(proof, RecoveryProof):
+            self._validate_recovery(proof)
+            self.authorities = proof.manifest.authorities
+        else:
+            self._validate_handoff(proof)
+            self.authorities = proof.authorities
+        self.epoch += 1
+
+    def _validate_handoff(self, proof: EpochProof) -> None:
+        if self.epoch in self._accepted:
+            raise InvalidBlock(f"epoch {self.epoch} ended with a recovery")
         self.validate(proof.final)
         if proof.final.header.next_authorities != authorities_hash(
             self.epoch + 1, proof.authorities
         ):
             raise InvalidBlock("the header does not name these as the next authorities")
-        self.epoch += 1
-        self.authorities = proof.authorities
+
+    def _validate_recovery(self, proof: RecoveryProof) -> None:
+        validate_proof(
+            proof,
+            epoch=self.epoch,
+            authorities=self.authorities,
+            network=self._network,
+            verifier=self._verifier,
+        )
+        if self._accepted.get(self.epoch) != recovery_hash(proof.manifest):
+            raise RecoveryNotAccepted(proof)
 
     def validate(self, final: FinalHeader) -> None:
         """Raise `InvalidBlock` or `InvalidCertificate` unless the epoch's quorum finalized it."""

@@ -14,7 +14,8 @@ from protocol.codec import Bytes16, Counter, Message, Timestamp, encode
 from protocol.digest import BUCKET_COUNT, DIGEST_SIZE
 from protocol.events import SignedEvent
 from protocol.identity import MemberId, NetworkId, Signature, SigningKey, signing_bytes
-from protocol.light import EpochProof
+from protocol.light import EpochEnd
+from protocol.recovery_proof import RecoveryProof
 from protocol.votes import Certificate, Vote
 
 EVENTS_PER_BUNDLE_MAX = 256
@@ -149,8 +150,21 @@ class EpochsWanted(Message, frozen=True, tag="epochs-wanted"):
 class EpochsSent(Message, frozen=True, tag="epochs-sent"):
     first: Counter
     proofs: Annotated[
-        tuple[EpochProof, ...], msgspec.Meta(min_length=1, max_length=EPOCHS_PER_ANSWER_MAX)
+        tuple[EpochEnd, ...], msgspec.Meta(min_length=1, max_length=EPOCHS_PER_ANSWER_MAX)
     ]
+
+
+class RecoveryWanted(Message, frozen=True, tag="recovery-wanted"):
+    """Asks for the recovery with which `epoch` ended; answered with `RecoverySent`, if it did."""
+
+    epoch: Counter
+
+
+class RecoverySent(Message, frozen=True, tag="recovery-sent"):
+    """How an epoch ended, and the blocks up to its base that have no certificate but this."""
+
+    proof: RecoveryProof
+    blocks: Annotated[tuple[Block, ...], msgspec.Meta(max_length=BLOCKS_PER_RANGE_MAX)]
 
 
 Bucket = Annotated[int, msgspec.Meta(ge=0, lt=BUCKET_COUNT)]
@@ -242,6 +256,8 @@ CatchUpMessage = (
     | EpochsSent
     | BucketSent
     | SnapshotGone
+    | RecoveryWanted
+    | RecoverySent
 )
 GossipMessage = Payload | Have | Graft | Prune
 PeerMessage = (
@@ -268,6 +284,8 @@ PeerMessage = (
     | BucketWanted
     | BucketSent
     | SnapshotGone
+    | RecoveryWanted
+    | RecoverySent
 )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from protocol.blocks import Block, BlockHash
+from protocol.codec import Digest
 from protocol.consensus import LogRecord
 from protocol.digest import StateDigest
 from protocol.genesis import Genesis
@@ -35,6 +36,8 @@ class Origin:
     """Accumulators of the buckets of a state whose copy was begun."""
     recoveries: Mapping[BlockHash, EpochEntry] = field(default_factory=dict)
     """Which epochs begin on which blocks by recoveries that the operator accepted."""
+    accepted: Mapping[int, Digest] = field(default_factory=dict)
+    """The hashes of these recoveries, by the epochs that they end."""
     log: Sequence[LogRecord] = ()
     peer_records: Sequence[PeerRecord] = ()
     sequence: int

@@ -24,7 +24,7 @@ from protocol.blocks import block_hash, validate_block_form
 from protocol.digest import BUCKET_COUNT, StateDigest, bucket_of
 from protocol.errors import InvalidSnapshot, ProtocolError
 from protocol.identity import MemberId
-from protocol.light import EpochProof, FinalHeader, LightClient
+from protocol.light import EpochEnd, FinalHeader, LightClient, RecoveryNotAccepted
 from protocol.messages import (
     PART_SIZE_MIN,
     BucketSent,
@@ -33,6 +33,7 @@ from protocol.messages import (
     EpochsWanted,
     ManifestSent,
     ManifestWanted,
+    RecoverySent,
     SnapshotAnswer,
     SnapshotGone,
     SnapshotQuestion,
@@ -90,7 +91,7 @@ class StageEpochs:
     """Keep the proofs of epochs from `first` on: others will ask us for them."""
 
     first: int
-    proofs: tuple[EpochProof, ...] = field(repr=False)
+    proofs: tuple[EpochEnd, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,13 @@ class AdoptSnapshot:
     """Let all that was staged be the state after the head, at once; then start anew from it."""
 
     manifest: ManifestSent = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OfferRecovery:
+    """Tell the operator of a recovery, well signed and not accepted here, and keep it for that."""
+
+    offer: RecoverySent = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,7 @@ JoinEffect = (
     | FinishBucket
     | StageEpochs
     | AdoptSnapshot
+    | OfferRecovery
     | LeavePeer
 )
 
@@ -204,6 +213,9 @@ class SnapshotJoin:
                     yield from self._take_part(message)
                 case SnapshotGone(), BucketWanted(block) if message.block == block:
                     yield from self._leave(None)
+        except RecoveryNotAccepted as stop:
+            yield OfferRecovery(RecoverySent(stop.proof, ()))
+            yield from self._leave(None)
         except ProtocolError as error:
             yield from self._leave(error)
 

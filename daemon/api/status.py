@@ -6,13 +6,14 @@ from daemon.api.authorities import is_tainted, view_handoff
 from daemon.api.running import Running
 from daemon.api.views import view
 from daemon.call import Call
-from daemon.health import AuthorityFacts, Facts, Standing, find_problems
+from daemon.health import AuthorityFacts, Facts, Offered, Standing, find_problems
 from daemon.links.neighbour import PeerReport
 from daemon.node import Node
 from daemon.rpc import Json
 from protocol.electorates import newest_epoch
 from protocol.genesis import faulty_max, quorum
 from protocol.identity import MemberId
+from protocol.recovery_proof import recovery_hash
 from protocol.state import emergencies, is_suspended
 
 VERSION = "0.1.0"
@@ -81,6 +82,7 @@ def collect_facts(node: Node) -> Facts:
         stuck=node.driver.stuck,
         standing=_standing(node),
         blocks_behind=max(0, node.core.sync.target - node.core.chain.height),
+        offered=_offered(node),
         is_member=node.me in node.members,
         reviews_overdue=sum(
             entry.is_overdue(now) and entry.custodian == node.me
@@ -171,9 +173,19 @@ def _standing(node: Node) -> Standing:
     )
 
 
+def _offered(node: Node) -> Offered | None:
+    """Return the recovery at which the node has stopped, if it has."""
+    manifest = node.core.catching_up.offered
+    if manifest is None:
+        return None
+    return Offered(recovery_hash(manifest).hex(), manifest.epoch, manifest.base_height)
+
+
 def _doing(node: Node, facts: Facts) -> str:
     if facts.stuck is not None:
         return "halted"
+    if facts.offered is not None:
+        return "waiting for the operator"
     if facts.blocks_behind:
         return "catching up"
     if node.core.consensus is not None:

@@ -33,6 +33,13 @@ class NotJoinedInTime(DaemonError):
     next_step = "The node goes on trying. See: placet status"
 
 
+class RecoveryMet(DaemonError):
+    """The network went through a recovery; only the operator can say whether to follow it."""
+
+    code = "recovery-not-accepted"
+    exit_code = Exit.TRY_AGAIN
+
+
 @click.command(epilog="Example: placet join placet1aezq... --name lakeside --kind clinic")
 @click.argument("ticket")
 @click.option(
@@ -127,6 +134,7 @@ def _follow(home: Home, *, quiet: bool) -> dict[str, Any]:
     while time.monotonic() < end:
         found = _status(home)
         if found is not None:
+            _refuse_recovery(found)
             before = shown
             if found["node"]["member"] and found["doing"] not in ("joining", "catching up"):
                 patience = min(patience, time.monotonic() + SETTLE_SECONDS_MAX)
@@ -137,6 +145,13 @@ def _follow(home: Home, *, quiet: bool) -> dict[str, Any]:
                 end = time.monotonic() + JOIN_SECONDS_MAX
         time.sleep(PAUSE_SECONDS)
     raise NotJoinedInTime(f"nothing has changed for {JOIN_SECONDS_MAX:g} seconds")
+
+
+def _refuse_recovery(found: dict[str, Any]) -> None:
+    """Raise `RecoveryMet` if the node goes no further before its operator says so."""
+    for problem in found["problems"]:
+        if problem["code"] == RecoveryMet.code:
+            raise RecoveryMet(problem["cause"], next_step=problem["next_step"])
 
 
 def _status(home: Home) -> dict[str, Any] | None:

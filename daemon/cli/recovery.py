@@ -62,7 +62,7 @@ def report(out: Path, yes: bool, passphrase_file: Path | None, home: Home, as_js
     keys = load_node_keys(home, node_passphrase(home, passphrase_file))
     confirm(FREEZE_WARNING, yes=yes)
     with open_disk(home, load_genesis(home.genesis), keys) as disk:
-        made = freeze(disk, SigningKey(keys.signing_seed))
+        made = freeze(disk.store, disk.vote_log, SigningKey(keys.signing_seed))
     _write(out, encode(made), replace=False)
     found = {"file": str(out), "epoch": made.epoch, "height": made.head.height}
     show(found, _render_report, as_json=as_json)
@@ -112,17 +112,30 @@ def sign(file: Path, key: Path, passphrase_file: Path | None, home: Home, as_jso
     show(_describe(signed, ended), _render, as_json=as_json)
 
 
-@recovery.command(epilog="Example: placet recovery accept plan 5b0c...")
-@click.argument("file", type=FILE)
-@click.argument("hash", type=HexType(32), metavar="HASH")
+@recovery.command(epilog="Example: placet recovery accept 5b0c...")
+@click.argument("file_and_hash", nargs=-1, required=True, metavar="[FILE] HASH")
 @common_options
-def accept(file: Path, hash: str, home: Home, as_json: bool) -> None:  # noqa: A002
-    """Follow the recovery in FILE from now on; HASH is what those who signed it told you."""
+def accept(file_and_hash: tuple[str, ...], home: Home, as_json: bool) -> None:
+    """Follow a recovery from now on; HASH is what those who signed it told you.
+
+    It is the one in FILE, or else one that other nodes offered to this one, see `placet status`.
+    The node must be stopped.
+    """
     from daemon.joining.genesis_file import load_genesis
     from daemon.recovery import accept as take_over
+    from daemon.recovery import accept_offered
 
+    *files, last = file_and_hash
+    if len(files) > 1:
+        raise UsageWrong("there is one recovery to accept at a time", "Give [FILE] and HASH.")
+    accepted = bytes.fromhex(HexType(32).convert(last, None, None))
+    genesis = load_genesis(home.genesis)
     with _opened(home) as store:
-        has_begun = take_over(store, load_genesis(home.genesis), _read(file), bytes.fromhex(hash))
+        if files:
+            recovery = _read(FILE.convert(files[0], None, None))
+            has_begun = take_over(store, genesis, recovery, accepted)
+        else:
+            has_begun = accept_offered(store, genesis, accepted)
     show({"begun": has_begun}, _render_accepted, as_json=as_json)
 
 
@@ -141,9 +154,9 @@ def _opened(home: Home) -> Iterator["ChainStore"]:
 
 def _read(path: Path) -> "Recovery":
     from protocol.codec import decode
-    from protocol.recovery import MANIFEST_SIZE_MAX, Recovery
+    from protocol.recovery import RECOVERY_SIZE_MAX, Recovery
 
-    return decode(path.read_bytes(), Recovery, MANIFEST_SIZE_MAX)
+    return decode(path.read_bytes(), Recovery, RECOVERY_SIZE_MAX)
 
 
 def _write(path: Path, data: bytes, *, replace: bool) -> None:
@@ -158,7 +171,7 @@ def _write(path: Path, data: bytes, *, replace: bool) -> None:
 
 def _describe(made: "Recovery", ended: "EpochEntry") -> dict[str, Any]:
     from protocol.genesis import quorum
-    from protocol.recovery import recovery_hash
+    from protocol.recovery_proof import recovery_hash
 
     manifest = made.manifest
     return {
@@ -196,7 +209,4 @@ def _render_report(found: dict[str, Any]) -> str:
 def _render_accepted(found: dict[str, Any]) -> str:
     if found["begun"]:
         return f"{mark(True)} The new epoch has begun here. Start the node."
-    return (
-        f"{mark(True)} Accepted. The node lacks blocks: start it, and when it has caught up, stop\n"
-        "  it and accept again."
-    )
+    return f"{mark(True)} Accepted. The node lacks blocks: start it. It fetches them, and goes on."

@@ -14,7 +14,7 @@
     b"x" subject:32 location                (a disclosure about the subject)
     b"y" subject:32 location                (a consent of the subject, given or withdrawn)
     b"r" disclosure's event id:32 location  (a review of that disclosure)
-    b"p" epoch:8                            EpochProof of an epoch whose last block is not here
+    b"p" epoch:8                            EpochEnd of an epoch whose last block is not here
     b"t" table:1 key                        local tables of this node, see `daemon.storage.tables`
     b"m" name                               bookkeeping: the schema version and the network, which
                                             block is the oldest, where the state is, and which

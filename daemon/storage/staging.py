@@ -11,12 +11,14 @@ One task stages, adopts and appends.
 from collections.abc import Iterable, Sequence
 
 from daemon.storage import layout
+from daemon.storage.errors import CorruptStore
 from daemon.storage.layout import Entries, at, block_entries, changed_pieces
-from daemon.storage.store import ChainStore, decode_stored
+from daemon.storage.store import ChainStore
 from protocol.blocks import Block
-from protocol.codec import encode
+from protocol.codec import decode, encode
 from protocol.digest import ACCUMULATOR_SIZE, BUCKET_COUNT, bucket_of
-from protocol.light import EpochProof
+from protocol.errors import DecodeError
+from protocol.light import EpochEnd
 from protocol.messages import ManifestSent
 
 KEYS_PER_BATCH = 4_096
@@ -56,17 +58,23 @@ def drop_staged(store: ChainStore, buckets: Iterable[int]) -> None:
     store.write(batch)
 
 
-def stage_epochs(store: ChainStore, first: int, proofs: Sequence[EpochProof]) -> None:
+def stage_epochs(store: ChainStore, first: int, proofs: Sequence[EpochEnd]) -> None:
     """Keep proofs of epochs from `first` on; they are true whatever becomes of the snapshot."""
     store.write(
         {at(layout.PROOF, epoch): encode(proof) for epoch, proof in enumerate(proofs, start=first)}
     )
 
 
-def stored_proof(store: ChainStore, epoch: int) -> EpochProof | None:
+def stored_proof(store: ChainStore, epoch: int) -> EpochEnd | None:
     """Return the proof that was kept of an epoch whose last block is not here."""
     value = store.entry(at(layout.PROOF, epoch))
-    return None if value is None else decode_stored(value, EpochProof)
+    if value is None:
+        return None
+    try:
+        proof: EpochEnd = decode(value, EpochEnd)
+    except DecodeError as error:
+        raise CorruptStore(f"the proof of epoch {epoch} cannot be read: {error}") from error
+    return proof
 
 
 def adopt(store: ChainStore, manifest: ManifestSent) -> None:

@@ -191,7 +191,7 @@ class ChainStore:
                 break
             encoded.append(value)
             if found := self.certificate(height):
-                if certificate and certificate.epoch != found.epoch:
+                if found.epoch != decode_stored(encoded[0], Block).header.epoch:
                     break
                 count, certificate = len(encoded), found
         if certificate is None:

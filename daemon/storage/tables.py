@@ -6,9 +6,10 @@ choose, and values of one message type. Writes are durable when they return.
     prefix  key                     value
     b"i"    hash of the secret:32   Invite
     b"n"    name                    Note
+    b"o"    hash of the manifest:32  RecoverySent that others offered, not accepted here yet
     b"p"    member:32               PeerRecord, the newest one
     b"r"    subject:32 record:16    RecordEntry
-    b"v"    epoch:8                 Recovery that the operator accepted: how that epoch ended
+    b"v"    epoch:8                 RecoveryProof that the operator accepted: how that epoch ended
 """
 
 from collections.abc import Mapping
@@ -20,14 +21,17 @@ import msgspec
 from daemon.storage.layout import TABLE
 from daemon.storage.store import ChainStore, decode_stored
 from protocol.blocks import BlockHash
-from protocol.codec import Bytes32, Message, Timestamp, encode
+from protocol.codec import Bytes32, Digest, Message, Timestamp, encode
 from protocol.identity import MemberId, SubjectId
-from protocol.messages import PeerRecord
+from protocol.messages import PeerRecord, RecoverySent
 from protocol.record import RecordId
-from protocol.recovery import Recovery, next_epoch
+from protocol.recovery_proof import RecoveryProof, next_epoch, recovery_hash
 from protocol.state import EpochEntry
 
 NOTE_SIZE_MAX = 64 * 1024
+
+OFFERS_MAX = 4
+"""How many recoveries are kept for the operator to accept. Two of one epoch mean treason."""
 
 M = TypeVar("M", bound=Message)
 
@@ -94,11 +98,12 @@ class Table(Generic[M]):
 
 INVITES = Table(b"i", Invite)
 NOTES = Table(b"n", Note)
+OFFERS = Table(b"o", RecoverySent)
 PEERS = Table(b"p", PeerRecord)
 RECORDS = Table(b"r", RecordEntry)
-RECOVERIES = Table(b"v", Recovery)
+RECOVERIES = Table(b"v", RecoveryProof)
 
-TABLES: tuple[Table[Any], ...] = (INVITES, NOTES, PEERS, RECORDS, RECOVERIES)
+TABLES: tuple[Table[Any], ...] = (INVITES, NOTES, OFFERS, PEERS, RECORDS, RECOVERIES)
 
 
 def put_peer_record(store: ChainStore, record: PeerRecord) -> None:
@@ -115,6 +120,31 @@ def recoveries(store: ChainStore) -> dict[BlockHash, EpochEntry]:
     """Return which epochs begin on which blocks by recoveries that the operator accepted."""
     accepted = [recovery.manifest for _, recovery in RECOVERIES.items(store)]
     return {manifest.base: next_epoch(manifest) for manifest in accepted}
+
+
+def accepted_recoveries(store: ChainStore) -> dict[int, Digest]:
+    """Return the hashes of recoveries that the operator accepted, by the epochs that they end."""
+    accepted = [proof.manifest for _, proof in RECOVERIES.items(store)]
+    return {manifest.epoch: recovery_hash(manifest) for manifest in accepted}
+
+
+def recovery_of(store: ChainStore, epoch: int) -> RecoveryProof | None:
+    """Return the accepted recovery that ended the epoch, if one did."""
+    return RECOVERIES.get(store, epoch.to_bytes(8, "big"))
+
+
+def put_recovery(store: ChainStore, proof: RecoveryProof) -> None:
+    """Keep that the operator accepted it."""
+    RECOVERIES.put(store, proof.manifest.epoch.to_bytes(8, "big"), proof)
+
+
+def put_offer(store: ChainStore, offer: RecoverySent) -> None:
+    """Keep a recovery that the operator may accept; others go when there are too many."""
+    known = [key for key, _ in OFFERS.items(store)]
+    dropped: dict[bytes, RecoverySent | None] = {}
+    if len(known) >= OFFERS_MAX:
+        dropped = dict.fromkeys(known)
+    OFFERS.put_all(store, dropped | {recovery_hash(offer.proof.manifest): offer})
 
 
 def put_record(store: ChainStore, entry: RecordEntry) -> None:

@@ -14,7 +14,8 @@ from protocol.consensus import CertificateLogged, LogRecord, OwnVote, ProposalLo
 from protocol.digest import compute_digest
 from protocol.electorates import epoch_at, newest_epoch
 from protocol.ledger import Execution
-from protocol.recovery import InvalidRecovery, Recovery, recovery_hash, sign_recovery
+from protocol.recovery import Recovery, sign_recovery
+from protocol.recovery_proof import InvalidRecovery, recovery_hash
 from protocol.votes import Certificate, VoteKind
 from tests.protocol.example_ledger import ExampleLedger
 from tests.protocol.examples import (
@@ -149,5 +150,5 @@ def test_only_the_recovery_with_the_accepted_hash_is_followed(tmp_path: Path) ->
         with pytest.raises(RecoveryRefused):
             accept(store, NETWORK.genesis, made, bytes(32))
         with pytest.raises(InvalidRecovery):
-            follow(store, Recovery(made.manifest, made.signatures[:2]))
+            follow(store, Recovery(made.manifest, made.reports, made.signatures[:2]))
         assert newest_epoch(store).epoch == 0

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from protocol.blocks import block_hash
 from protocol.digest import BUCKET_COUNT, StateDigest, bucket_of
-from protocol.light import EpochProof
+from protocol.light import EpochEnd, EpochProof
 from protocol.messages import (
     PART_SIZE_MIN,
     BucketSent,
@@ -90,7 +90,7 @@ class Staging:
     def __init__(self) -> None:
         self.entries: dict[bytes, bytes] = {}
         self.finished: dict[int, int] = {}
-        self.proofs: dict[int, EpochProof] = {}
+        self.proofs: dict[int, EpochEnd] = {}
         self.adopted: ManifestSent | None = None
         self.state: dict[bytes, bytes] = {}
         self.steps = 0

@@ -8,15 +8,13 @@ from protocol.errors import ProtocolError
 from protocol.genesis import Authority
 from protocol.identity import SigningKey
 from protocol.recovery import (
-    InvalidRecovery,
     Recovery,
-    RecoveryManifest,
-    next_epoch,
     plan_recovery,
-    recovery_hash,
+    reports_hash,
     sign_recovery,
     validate_recovery,
 )
+from protocol.recovery_proof import InvalidRecovery, RecoveryManifest, next_epoch, recovery_hash
 from protocol.state import EpochEntry
 from protocol.survivors import FrozenTooLate, SurvivorReport
 from tests.protocol.conversation import WORLD, block_on, certificate_of, vote_of
@@ -53,7 +51,7 @@ NEXT = tuple(
 def planned(
     *reports: SurvivorReport, authorities: tuple[Authority, ...] = NEXT
 ) -> RecoveryManifest:
-    return plan_recovery(
+    recovery = plan_recovery(
         reports or REPORTS,
         ended=ENDED,
         network=WORLD.network,
@@ -61,10 +59,11 @@ def planned(
         reason="fire in two houses",
         verifier=VERIFIER,
     )
+    return recovery.manifest
 
 
 def signed(manifest: RecoveryManifest, *signers: int) -> Recovery:
-    recovery = Recovery(manifest, ())
+    recovery = Recovery(manifest, REPORTS, ())
     for signer in signers:
         recovery = sign_recovery(recovery, ENDED, RECOVERY_KEYS[signer])
     return recovery
@@ -99,7 +98,7 @@ def test_too_few_recovery_keys_begin_nothing() -> None:
 
 def test_only_recovery_keys_of_the_epoch_sign() -> None:
     with pytest.raises(InvalidRecovery):
-        sign_recovery(Recovery(planned(), ()), ENDED, WORLD.keys[0])
+        sign_recovery(Recovery(planned(), REPORTS, ()), ENDED, WORLD.keys[0])
 
 
 GOOD = signed(planned(), 0, 1, 2)
@@ -108,6 +107,8 @@ GOOD = signed(planned(), 0, 1, 2)
 @pytest.mark.parametrize(
     "bad",
     [
+        replace(GOOD, reports=REPORTS[:1]),
+        signed(replace(planned(), reports=reports_hash(REPORTS[:1])), 0, 1, 2),
         replace(GOOD, manifest=replace(GOOD.manifest, reason="another")),
         replace(GOOD, signatures=GOOD.signatures[::-1]),
         replace(GOOD, signatures=(*GOOD.signatures[:2], GOOD.signatures[1])),

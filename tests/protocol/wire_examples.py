@@ -36,11 +36,19 @@ from protocol.messages import (
     Proposal,
     Prune,
     RangeWanted,
+    RecoverySent,
+    RecoveryWanted,
     SnapshotGone,
     Status,
     Topic,
     VotesSeen,
     VotesWanted,
+)
+from protocol.recovery_proof import (
+    RecoveryManifest,
+    RecoveryProof,
+    RecoverySignature,
+    recovery_statement,
 )
 from protocol.votes import Certificate, Vote, VoteKind
 from tests.protocol.authority_examples import authority_ballot, authority_ready, equivocation
@@ -144,7 +152,25 @@ def _snapshot_messages() -> dict[str, Any]:
         "bucket-wanted": BucketWanted(hash_, 15, b"a"),
         "bucket-sent": BucketSent(hash_, 15, entries, is_last=True),
         "snapshot-gone": SnapshotGone(hash_),
+        "epochs-sent-recovery": EpochsSent(0, (_recovery_proof(),)),
+        "recovery-wanted": RecoveryWanted(2),
+        "recovery-sent": RecoverySent(_recovery_proof(), (BLOCK,)),
     }
+
+
+def _recovery_proof() -> RecoveryProof:
+    manifest = RecoveryManifest(
+        network=NETWORK.id,
+        epoch=0,
+        base=block_hash(BLOCK.header),
+        base_height=BLOCK.header.height,
+        abandoned=(token("abandoned"),),
+        authorities=NETWORK.genesis.authorities,
+        reason="flood",
+        reports=token("reports"),
+    )
+    signed = NETWORK.authorities[0].recovery_key.sign(recovery_statement(manifest))
+    return RecoveryProof(manifest, (RecoverySignature(0, signed),))
 
 
 NETWORK = make_network()
