@@ -76,7 +76,7 @@ def test_a_member_that_slept_comes_back_when_its_operator_accepts(tmp_path: Path
         assert sleeper.height < net.first.height
         submit(net, net.first, 1)
         assert STOPPED in sleeper.problems()
-        assert not [line for line in net.first.log()[before:] if line["event"] == "peer-blamed"]
+        assert not [line for line in net.first.log()[before:] if line["event"] == "peer-to-blame"]
         sleeper.stop()
 
         other = "ab" * 32
