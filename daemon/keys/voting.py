@@ -26,9 +26,6 @@ from protocol.sealing import SEAL_SIZE, open_seal, seal
 
 SEALED_SIZE = KEY_SIZE + SEAL_SIZE
 
-KEYS_MAX = 64
-"""How many keys are read: a node holds two or three."""
-
 _NAME = re.compile(r"(\d{6})-([0-9a-f]{64})")
 
 
@@ -52,7 +49,7 @@ class VotingKeys:
         self._held: dict[PublicKey, SigningKey] = {}
         with disk_errors("the voting keys"):
             create_folder(folder)
-            for path in sorted(folder.iterdir())[:KEYS_MAX]:
+            for path in sorted(folder.iterdir()):
                 self._read(path)
 
     @property
@@ -82,7 +79,9 @@ class VotingKeys:
     def _read(self, path: Path) -> None:
         name = _NAME.fullmatch(path.name)
         if name is None:
-            return  # The draft of a key that nobody has heard of.
+            if path.name.startswith("."):
+                path.unlink()  # The draft of a key that nobody has heard of, or a second name.
+            return
         sealed, public = path.read_bytes(), bytes.fromhex(name[2])
         if not any(sealed):
             overwrite_file(path)

@@ -47,21 +47,26 @@ class PatientAudit:
 def patient_audit(
     store: ChainStore, subject: SubjectId, entries: Iterable[AuditEntry]
 ) -> PatientAudit:
-    """Join the chain's disclosures with what the custodian opened. Blocks."""
+    """Join the chain's disclosures with what the custodian opened. Blocks.
+
+    Blocks may be pruned meanwhile: all is read from the store as it is now.
+    """
+    with store.frozen() as still:
+        return _audit(still, subject, entries)
+
+
+def _audit(store: ChainStore, subject: SubjectId, entries: Iterable[AuditEntry]) -> PatientAudit:
     openings, receipts = _by_disclosure(entries)
     found = []
     for location in store.disclosures(subject):
-        block = store.block(location.height)
-        if block is None and location.height < store.lowest_height:
-            continue  # It was pruned a moment ago.
-        signed = store.event_at(location)
+        signed, block = store.event_at(location), store.block(location.height)
         disclosure = signed.event.body
         assert isinstance(disclosure, Disclosure)
         event = event_id(signed.event, store.network)
         opening = openings.get(event)
         if opening is not None and opening.signed.commitment != disclosure.request:
             opening = None
-        assert block is not None
+        assert block is not None, "the event stands in it"
         found.append(
             Access(
                 event=event,

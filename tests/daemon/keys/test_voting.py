@@ -68,9 +68,15 @@ def test_what_a_crash_left_half_erased_is_erased(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_the_draft_of_a_key_is_no_key(tmp_path: Path) -> None:
-    (tmp_path / ".000001-00.draft").write_bytes(b"half")
-    assert VotingKeys(tmp_path, MASTER).held == ()
+def test_drafts_that_crashes_left_are_no_keys_and_go(tmp_path: Path) -> None:
+    kept = VotingKeys(tmp_path, MASTER).add().public
+    (path,) = tmp_path.iterdir()
+    (tmp_path / f".{path.name}.0123").hardlink_to(path)
+    for number in range(100):
+        (tmp_path / f".000002-00.{number}").write_bytes(b"half")
+
+    assert publics(VotingKeys(tmp_path, MASTER)) == [kept]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("place", [0, 30, 71])
