@@ -19,7 +19,7 @@ from typing import Any
 
 from protocol.identity import SigningKey, is_valid_signature
 
-NAMES = ("ledger", "container", "store", "transport", "network", "fetch", "startup")
+NAMES = ("ledger", "container", "store", "transport", "network", "fetch", "startup", "simulation")
 RESULTS = Path("results/bench.json")
 SECONDS_MAX = 600
 SYNCS = 100
@@ -37,6 +37,8 @@ GOALS = {
     "startup.status_ms": "<= 100",
     "startup.start_to_ready_s": "<= 4",
     "startup.catch_up.events_per_second": ">= 20,000",
+    "simulation.faults.seeds_per_hour_on_two_cores": ">= 10,000",
+    "simulation.nodes_1000.deliveries_per_cpu_second": ">= 100,000",
 }
 
 

@@ -13,7 +13,7 @@ from simulations.results.carrying import tasks_of
 from simulations.results.record import Record
 from simulations.results.summary import Summary, summarize
 from simulations.scenario.load import load
-from simulations.scenario.model import Scenario, Value
+from simulations.scenario.model import Mode, Scenario, Value
 from simulations.scenario.shipped import find_scenario, shipped_files
 from simulations.scenario.validation import find_problems
 
@@ -26,6 +26,7 @@ SHORTER: dict[str, dict[str, Value]] = {
     "rural-clinic": {"duration": "40s"},
     "one-equivocator": {"duration": "30s"},
     "rolling-upgrade": {"duration": "1m", "fault.0.amount": "5s"},
+    "real-daemons": {"duration": "7s"},
 }
 """Changes that bring a scenario down to seconds."""
 
@@ -42,6 +43,7 @@ NEEDED = {
     "junk-flood",
     "restored-authority",
     "region-day",
+    "real-daemons",
 }
 
 
@@ -80,7 +82,13 @@ def test_a_shipped_file_is_right(name: str) -> None:
     assert scenario.question.endswith("?")
 
 
-@pytest.mark.parametrize("name", shipped_files())
+SHIPPED = [
+    pytest.param(name, marks=pytest.mark.system) if load(path).mode is Mode.LOCAL else name
+    for name, path in shipped_files().items()
+]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_scenario_answers_its_question(name: str) -> None:
     scenario = load(shipped_files()[name], {"repeat": 1, **SHORTER.get(name, {})})
     summary = carried_out(scenario)
