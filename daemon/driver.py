@@ -312,7 +312,6 @@ class Driver:
 
     async def _adopt(self, manifest: ManifestSent) -> Sequence[Input]:
         """Let a copied state be ours, and begin anew with another core."""
-        self._snapshots.close()  # The new core does not know which states the old one held.
         await trio.to_thread.run_sync(adopt, self._store, manifest)
         log.info("snapshot-adopted", height=self._store.height)
         return await self._begin_anew()
@@ -331,6 +330,7 @@ class Driver:
         return await self._begin_anew()
 
     async def _begin_anew(self) -> Sequence[Input]:
+        self._snapshots.close()  # The new core does not know which states the old one held.
         height = self._store.height
         origin = await trio.to_thread.run_sync(self._origin)
         self._timers = Timers()
