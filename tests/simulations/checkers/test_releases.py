@@ -96,6 +96,6 @@ def test_a_dishonest_custodian_is_found(clinic: type[DishonestClinic], finding: 
 
 def test_a_custodian_that_ignores_withdrawals_is_found() -> None:
     clinic = clinic_of(StubbornConversation)
-    found = sum((findings(clinic, seed) for seed in range(4)), Counter())
+    words = "Releases: a key leaves after its consent was seen withdrawn"
 
-    assert found["Releases: a key leaves after its consent was seen withdrawn"] > 0
+    assert any(findings(clinic, seed)[words] for seed in range(4))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from simulations.errors import ResultsInvalid
-from simulations.results.folder import open_folder, write_whole
+from simulations.results.folder import TRIES_MAX, create_folder, open_folder, write_whole
 from tests.simulations.results.examples import NOON, SCENARIO, example_folder
 
 
@@ -29,10 +29,10 @@ def test_folders_of_one_second_do_not_share(tmp_path: Path) -> None:
 
 
 def test_more_folders_of_one_second_than_the_limit_are_refused(tmp_path: Path) -> None:
-    for _ in range(100):
-        example_folder(tmp_path)
+    for _ in range(TRIES_MAX):
+        create_folder(tmp_path, "twins", NOON)
     with pytest.raises(ResultsInvalid, match="100 folders"):
-        example_folder(tmp_path)
+        create_folder(tmp_path, "twins", NOON)
 
 
 @pytest.mark.parametrize("name", ["latest", "previous", "none", "."])
