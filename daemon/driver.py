@@ -57,7 +57,7 @@ from protocol.effects import (
     StoreBlocks,
     TimerFired,
 )
-from protocol.errors import DecodeError, ProtocolError
+from protocol.errors import DecodeError, InvalidBlock, ProtocolError
 from protocol.genesis import faulty_max
 from protocol.identity import MemberId, short
 from protocol.messages import ManifestSent, PeerMessage, Proposal, RecoverySent
@@ -325,7 +325,11 @@ class Driver:
 
     async def _recover(self, found: RecoverySent) -> Sequence[Input]:
         """Begin the epoch after a recovery that the operator accepted, with another core."""
-        await trio.to_thread.run_sync(go_on, self._store, self.core.genesis, found)
+        try:
+            await trio.to_thread.run_sync(go_on, self._store, self.core.genesis, found)
+        except InvalidBlock:  # Signed and accepted, and yet it does not execute here.
+            self._halt(HaltReason.STATE_DIVERGED)
+            return ()
         log.info("recovery-followed", height=self._store.height)
         return await self._begin_anew()
 

@@ -14,7 +14,7 @@ from protocol.blocks import Block, BlockHash, block_hash
 from protocol.chain import Chain
 from protocol.consensus import Frozen, LogRecord, report_of
 from protocol.digest import StateDigest
-from protocol.electorates import begin_epoch, epoch_at, epoch_entry, newest_epoch
+from protocol.electorates import begin_epoch, end_height, epoch_at, epoch_entry, newest_epoch
 from protocol.genesis import Genesis
 from protocol.identity import SigningKey, Verifier
 from protocol.mempool import Mempool
@@ -140,6 +140,9 @@ def _take_over(store: ChainStore, genesis: Genesis, found: RecoverySent) -> bool
         raise RecoveryRefused("another recovery of this epoch was accepted before")
     if epoch_entry(store, manifest.epoch + 1) == next_epoch(manifest):
         return True
+    end = end_height(store, manifest.epoch)
+    if end is not None and end < manifest.base_height:
+        raise RecoveryRefused(f"epoch {manifest.epoch} has ended on block {end} already")
     _check_place(store, manifest.base, manifest.base_height)
     put_recovery(store, found.proof)
     _begin(store, genesis, found.blocks, next_epoch(manifest))

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from protocol.blocks import Block, block_hash, validate_block_form
 from protocol.chain import Chain
 from protocol.effects import AdoptRecovery, Effect, SendMessage
-from protocol.electorates import epoch_entry, newest_epoch
+from protocol.electorates import end_height, epoch_entry, newest_epoch
 from protocol.genesis import network_id
 from protocol.identity import MemberId
 from protocol.messages import RecoverySent, RecoveryWanted
@@ -79,6 +79,9 @@ class Recovering:
         has_begun = newest_epoch(self._chain.state) == next_epoch(manifest)
         if ended is None or has_begun or manifest == self.offered:
             return
+        end = end_height(self._chain.state, manifest.epoch)
+        if end is not None and end < manifest.base_height:
+            return  # The epoch has ended otherwise, and its keys say nothing about later blocks.
         validate_proof(
             message.proof,
             epoch=ended.epoch,
@@ -107,6 +110,7 @@ class Recovering:
             if block.header.parent != parent:
                 raise InvalidRecovery("the blocks do not stand on our head and on each other")
             parent = block_hash(block.header)
-        if parent != manifest.base:
+            height = block.header.height
+        if (parent, height) != (manifest.base, manifest.base_height):
             raise InvalidRecovery("the blocks do not lead to the base")
         return above
