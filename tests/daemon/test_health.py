@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from daemon.health import AuthorityFacts, Facts, Standing, find_problems
+from daemon.health import AuthorityFacts, Facts, Offered, Standing, find_problems
 from daemon.silence import Silence, after_halt
 from protocol.consensus import HaltReason
 
@@ -152,3 +152,11 @@ def test_a_handoff_that_waits_for_authorities_is_named() -> None:
     facts = replace(WELL, authorities=missing, standing=Standing(epoch=1, next_epoch=2))
     [problem] = find_problems(facts)
     assert problem.cause.endswith("The handoff to epoch 2 waits.")
+
+
+def test_a_recovery_that_is_not_accepted_is_named_with_what_to_type() -> None:
+    offered = Offered("5b" * 32, epoch=2, base_height=90)
+    [problem] = find_problems(replace(WELL, offered=offered, blocks_behind=7))
+    assert problem.code == "recovery-not-accepted"
+    assert "5b" * 32 in problem.cause
+    assert f"placet recovery accept {'5b' * 32}" in problem.next_step
