@@ -16,7 +16,7 @@ from daemon.clocks import Clocks
 from daemon.inbox import Inbox
 from daemon.receipts import Receipts
 from daemon.recovery import go_on
-from daemon.silence import MERELY_SILENT, Silence, after_error, after_halt
+from daemon.silence import MERELY_SILENT, OVER_KEY, Silence, after_error, after_halt
 from daemon.snapshots import Snapshots
 from daemon.storage.proofs import range_answer, recovery_answer
 from daemon.storage.staging import adopt
@@ -237,6 +237,9 @@ class Driver:
             votes=effect.key is not None,
         )
         self.clocks = Clocks(faulty_max=faulty_max(len(entry.authorities)))
+        if effect.key is not None and self.halted in [after_halt(each) for each in OVER_KEY]:
+            log.info("voting-again", epoch=entry.epoch)
+            self.halted = None
 
     def _refuse(self, effect: RefuseEvents) -> None:
         for event, error in effect.refusals:
@@ -265,15 +268,21 @@ class Driver:
         if reason not in MERELY_SILENT and self.stuck is None:
             log.error("halted", reason=silence.cause, next_step=silence.next_step)
             self.stuck = silence
-        if self.core.consensus is not None:
+        if reason in OVER_KEY:
+            # The machine is silent by itself; the next one may have another key.
+            self._be_silent(silence)
+        elif self.core.consensus is not None:
             self._stop_voting(silence)
 
     def _stop_voting(self, silence: Silence) -> None:
         """Never vote again in this run; what was decided before stays decided."""
+        self._be_silent(silence)
+        self.core.stop_voting()
+
+    def _be_silent(self, silence: Silence) -> None:
         if self.halted is None:
             log.error("voting-stopped", reason=silence.cause, next_step=silence.next_step)
         self.halted = silence
-        self.core.stop_voting()
 
     async def _store_blocks(self, effect: StoreBlocks) -> Sequence[Input]:
         finalization = effect.finalization

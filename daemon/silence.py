@@ -51,9 +51,10 @@ SILENCES = {
 }
 
 
-MERELY_SILENT = frozenset(
-    {HaltReason.KEY_IN_USE_ELSEWHERE, HaltReason.VOTE_LOG_STALE, HaltReason.EPOCH_FROZEN}
-)
+OVER_KEY = (HaltReason.KEY_IN_USE_ELSEWHERE, HaltReason.VOTE_LOG_STALE)
+"""One voting key must not vote any more; an epoch that names another one ends the silence."""
+
+MERELY_SILENT = frozenset({*OVER_KEY, HaltReason.EPOCH_FROZEN})
 """We must not vote; but the chain is still good, and can be followed."""
 
 

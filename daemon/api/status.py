@@ -188,7 +188,7 @@ def _doing(node: Node, facts: Facts) -> str:
         return "waiting for the operator"
     if facts.blocks_behind:
         return "catching up"
-    if node.core.consensus is not None:
+    if node.core.consensus is not None and node.driver.halted is None:
         return "listening" if node.core.consensus.waiting_for().listens_to else "voting"
     return "observing" if node.is_authority else "following"
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from daemon.driver import RANGE_SIZE_MAX, Driver, now
 from daemon.receipts import Receipt
-from daemon.silence import after_halt
+from daemon.silence import OVER_KEY, after_halt
 from daemon.storage.store import ChainStore
 from daemon.storage.vote_log import VoteLog
 from protocol.blocks import (
@@ -23,17 +23,18 @@ from protocol.blocks import (
 )
 from protocol.chain import FLUSH_SIZE_MAX, HEADER_RESERVE, ROOM_MIN, UNFINALIZED_SIZE_MAX
 from protocol.codec import decode, encode
-from protocol.consensus import HaltReason, LogRecord, OwnVote
+from protocol.consensus import Halt, HaltReason, LogRecord, OwnVote
 from protocol.consensus.state import UNFINALIZED_MAX
 from protocol.core import Core
 from protocol.digest import StateDigest
-from protocol.effects import EventsSubmitted, MessageReceived
+from protocol.effects import EpochStarted, EventsSubmitted, MessageReceived
 from protocol.errors import DecodeError, InvalidEvent, ProtocolError
 from protocol.events import SignedEvent
 from protocol.identity import MemberId
 from protocol.ledger import genesis_changes
 from protocol.messages import PeerMessage, RangeWanted
 from protocol.origin import Origin
+from protocol.state import EpochEntry
 from tests.eventually import eventually
 from tests.protocol.examples import (
     CREATED_AT,
@@ -201,6 +202,31 @@ async def test_a_member_that_does_not_vote_halts_too_and_remembers_why(tmp_path:
         assert rig.driver.stuck == after_halt(HaltReason.STATE_DIVERGED)
         assert rig.driver.core.chain.height == 1
         assert not rig.blamed
+
+
+@pytest.mark.parametrize("reason", OVER_KEY)
+async def test_who_stopped_over_its_key_votes_again_with_another(
+    tmp_path: Path, reason: HaltReason
+) -> None:
+    entry = EpochEntry(epoch=1, base_height=2, authorities=NETWORK.genesis.authorities)
+    async with running(tmp_path) as rig:
+        await rig.driver._carry_out(Halt(reason))
+        assert rig.driver.halted == after_halt(reason)
+
+        await rig.driver._carry_out(EpochStarted(entry, None))
+        assert rig.driver.halted == after_halt(reason)
+        await rig.driver._carry_out(EpochStarted(entry, AUTHORITY.voting_key.public))
+        assert rig.driver.halted is None
+
+
+async def test_a_new_key_does_not_help_who_stopped_for_another_reason(tmp_path: Path) -> None:
+    entry = EpochEntry(epoch=1, base_height=2, authorities=NETWORK.genesis.authorities)
+    async with running(tmp_path) as rig:
+        await rig.driver._carry_out(Halt(HaltReason.STATE_DIVERGED))
+        await rig.driver._carry_out(EpochStarted(entry, AUTHORITY.voting_key.public))
+
+        assert rig.driver.halted == after_halt(HaltReason.STATE_DIVERGED)
+        assert rig.driver.core.consensus is None
 
 
 def next_block_of_another_state(rig: Rig) -> FinalizedBlocks:
