@@ -375,11 +375,13 @@ class Driver:
 def _read_answer(
     store: ChainStore, effect: SendRange | SendRecovery
 ) -> FinalizedBlocks | RecoverySent | None:
-    match effect:
-        case SendRange(first=first, last=last):
-            return range_answer(store, first, last, RANGE_SIZE_MAX)
-        case SendRecovery(epoch=epoch):
-            return recovery_answer(store, epoch)
+    """Read from the store as it is now: half of an answer may be pruned meanwhile."""
+    with store.frozen() as still:
+        match effect:
+            case SendRange(first=first, last=last):
+                return range_answer(still, first, last, RANGE_SIZE_MAX)
+            case SendRecovery(epoch=epoch):
+                return recovery_answer(still, epoch)
 
 
 def now() -> Instant:
