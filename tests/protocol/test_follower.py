@@ -105,6 +105,30 @@ def test_a_quorum_must_have_signed(follower: Follower) -> None:
             follower.judge(FinalizedBlocks((BLOCKS[1],), certificate))
 
 
+def test_an_epoch_that_we_do_not_know_yet_proves_nothing(follower: Follower) -> None:
+    later = replace(certificate_of(BLOCKS[1]), epoch=1)
+
+    assert follower.judge(FinalizedBlocks(tuple(BLOCKS[:2]), later)) is Place.UNPROVEN
+
+
+@pytest.mark.parametrize(
+    ("blocks", "tail"),
+    [
+        ((changed(BLOCKS[1], epoch=1),), ()),
+        ((changed(BLOCKS[1], is_tail=True),), ()),
+        ((BLOCKS[1],), (BLOCKS[2],)),
+        ((BLOCKS[1],), (changed(BLOCKS[3], is_tail=True),)),
+    ],
+)
+def test_authorities_finalize_their_own_epoch_and_tails_only_behind_it(
+    follower: Follower, blocks: tuple[Block, ...], tail: tuple[Block, ...]
+) -> None:
+    certificate = certificate_of((*blocks, *tail)[-1])
+
+    with pytest.raises(InvalidBlock):
+        follower.judge(FinalizedBlocks(blocks, certificate, tail))
+
+
 def test_a_height_far_ahead_must_be_proved(follower: Follower) -> None:
     far = changed(BLOCKS[3], height=10**6)
 
