@@ -144,6 +144,7 @@ async def _wait_for_end(stop: trio.Event) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_set_on_signal, stop)
         await stop.wait()
+        _log.info("node-stops")  # Who reads logs tells by it that nobody killed the node.
         await trio.sleep(ANSWER_SECONDS)
         nursery.cancel_scope.cancel()
 

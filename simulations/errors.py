@@ -37,6 +37,16 @@ class ResultsInvalid(SimulationError):
     next_step = "See what there is: ls results"
 
 
+class FilesFailed(SimulationError):
+    """A file or a folder cannot be read or written."""
+
+    code = "files-failed"
+    next_step = (
+        "Make room or mend it. What has ended is kept; a broken sweep goes on with:"
+        " placet sim resume FOLDER"
+    )
+
+
 class ExtraMissing(SimulationError):
     """A library of an optional extra is not installed."""
 

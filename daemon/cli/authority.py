@@ -160,7 +160,7 @@ def _standing(each: dict[str, Any]) -> str:
     if each["leaves"]:
         return paint("leaves as soon as it can be spared", CAREFUL)
     if not each["offers_key"]:
-        return paint("offers no next key", CAREFUL)
+        return "good, no next key yet"  # Keys are offered when a change is near.
     return paint("good", GOOD)
 
 

@@ -1,5 +1,6 @@
 """How far something is whose end is known, as a bar in one line of a terminal."""
 
+import sys
 from types import TracebackType
 from typing import Self
 
@@ -9,10 +10,10 @@ BAR_WIDTH = 30
 
 
 class Bar:
-    """Shows what is done, and how much of all; as a context, it ends its line."""
+    """Shows what is done, and how much of all, on a terminal; as a context, it ends its line."""
 
     def __init__(self, *, is_hidden: bool = False) -> None:
-        self._is_hidden = is_hidden
+        self._is_hidden = is_hidden or not sys.stderr.isatty()
         self._shown = ""
 
     def show(self, what: str, done: int, total: int) -> None:

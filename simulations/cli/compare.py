@@ -59,7 +59,9 @@ def compare(
     for name in chosen:
         if name not in known:
             hint = did_you_mean(name, known)
-            raise ResultsInvalid(f"they have no metric called `{name}` both{hint}", "Try --all.")
+            raise ResultsInvalid(
+                f"`{name}` is no metric of both{hint}", "See all: placet sim compare --all"
+            )
     scenario = load_scenario(second, load_manifest(second))
     judged = chosen or [name for name in scenario.answer if name in known]
     differences = compare_records(old, new, known if every else judged)
@@ -79,10 +81,12 @@ def compare(
 
 
 def _table(differences: Sequence["Difference"], chosen: Sequence[str]) -> str:
+    from simulations.scenario.shown import show_value
+
     fields = list(dict.fromkeys(name for each in differences for name in each.parameters))
     rows = [
         [
-            *(str(each.parameters.get(field, "")) for field in fields),
+            *(show_value(field, each.parameters.get(field, "")) for field in fields),
             each.metric,
             number(each.before),
             number(each.after),

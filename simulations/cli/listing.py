@@ -1,6 +1,7 @@
 """`placet sim list`, `check` and `schema`: what there is to run, and what a file may say."""
 
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -86,6 +87,8 @@ def check(
     text = read_text(file)
     found = read_scenario(text, file.name, all_changes(changes, seed, repeat))
     problems = find_problems(found)
+    if not problems and sys.stderr.isatty():
+        echo(paint("  running a short probe ...", FAINT), err=True)
     measured = None if problems else estimate(found, workers)
     if measured is not None:
         problems = find_unknown_metrics(found, measured.metrics)

@@ -4,6 +4,7 @@ Exit codes: 0 if the scenario holds, 1 if it is broken, 2 if that is undecided. 
 not do what it was asked ends with 2 as well, and says `Error (code): cause` where errors go.
 """
 
+import errno
 from typing import Any
 
 import click
@@ -15,8 +16,15 @@ from simulations.cli.replay import replay
 from simulations.cli.report import report
 from simulations.cli.run import resume, run, sweep
 from simulations.cli.trace import trace
-from simulations.errors import SimulationError
+from simulations.errors import FilesFailed, SimulationError
+from simulations.plain_text import plain
 from simulations.scenario.hint import did_you_mean
+
+MENDABLE = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO,
+    errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP,
+}  # fmt: skip
+"""What is wrong with files or disks, and not with the code."""
 
 
 class Failed(click.ClickException):
@@ -25,7 +33,7 @@ class Failed(click.ClickException):
     exit_code = 2
 
     def __init__(self, error: SimulationError) -> None:
-        super().__init__(str(error))
+        super().__init__(plain(str(error)))
         self.code = error.code
         self.next_step = error.next_step
 
@@ -36,6 +44,10 @@ class SimulationGroup(click.Group):
             return super().invoke(ctx)
         except SimulationError as error:
             raise Failed(error) from error
+        except OSError as error:
+            if error.errno not in MENDABLE:
+                raise
+            raise Failed(FilesFailed(_said_of(error))) from error
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -47,6 +59,11 @@ class SimulationGroup(click.Group):
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+
+def _said_of(error: OSError) -> str:
+    cause = (error.strerror or "it failed").lower()
+    return f"{error.filename}: {cause}" if error.filename else f"a file cannot be used: {cause}"
 
 
 @click.group(cls=SimulationGroup, epilog="Example: placet sim run rural-clinic")

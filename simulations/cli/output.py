@@ -7,6 +7,7 @@ hence these few lines of its own.
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 import click
 
 from simulations.outcome import Verdict
+from simulations.plain_text import plain
 
 GOOD, BAD, CAREFUL, FAINT = "green", "red", "yellow", "bright_black"
 
@@ -25,8 +27,13 @@ COLUMN_WIDTH_MIN = 12
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
+_COLOUR = re.compile(r"(\x1b\[[\d;]*m)")
+
+
 def echo(text: str = "", *, err: bool = False) -> None:
-    """Print a line for people."""
+    """Print lines for people; nothing in them but colours steers the terminal."""
+    parts = _COLOUR.split(text)
+    text = "".join(part if at % 2 else plain(part) for at, part in enumerate(parts))
     click.echo(text, err=err, color=False if os.environ.get("NO_COLOR") else None)
 
 
@@ -71,6 +78,8 @@ def plural(count: int, noun: str) -> str:
 
 def show_seconds(seconds: float) -> str:
     """Return how long something takes, as people say it."""
+    if seconds < 1:
+        return "less than a second"
     if seconds < 10:
         return f"{seconds:.2g} s"
     if seconds < 120:

@@ -5,6 +5,7 @@ the extra `research`) a terminal gets a plain line now and then.
 """
 
 import json
+import re
 import sys
 import time
 from importlib import import_module
@@ -18,6 +19,10 @@ from simulations.results.record import Record
 PAUSE_SECONDS = 1.0
 """Lines are not written more often than this, but for runs that did not hold and the last one."""
 
+WIDTH_WHOLE = 100
+"""On a narrower terminal the bar is short, and the name goes without the time."""
+
+_STAMP = re.compile(r"-\d{8}-\d{6}(-\d+)?$")
 
 IN_WORDS = {"holds": "held", "broken": "broke", "undecided": "undecided", "raised": "raised"}
 
@@ -54,17 +59,22 @@ class Bar:
     def __init__(self, rich: Any, name: str, *, total: int, done: int) -> None:
         console = import_module("rich.console").Console(stderr=True)
         self._counts: dict[str, int] = {}
-        self._progress = rich.Progress(
+        is_wide = console.width >= WIDTH_WHOLE
+        columns = [
             rich.TextColumn("{task.description}"),
-            rich.BarColumn(bar_width=30),
+            rich.BarColumn(bar_width=30 if is_wide else 6),
             rich.MofNCompleteColumn(),
             rich.TextColumn("{task.fields[counts]}"),
             rich.TimeElapsedColumn(),
             rich.TextColumn("left"),
             rich.TimeRemainingColumn(),
-            console=console,
-            transient=True,
-        )
+        ]
+        if not is_wide:  # The time left says enough, and fits.
+            columns = [
+                column for column in columns if not isinstance(column, rich.TimeElapsedColumn)
+            ]
+            name = _STAMP.sub("", name)
+        self._progress = rich.Progress(*columns, console=console, transient=True)
         self._task = self._progress.add_task(name, total=total, completed=done, counts="")
 
     def ended(self, record: Record) -> None:

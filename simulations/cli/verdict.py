@@ -18,9 +18,11 @@ from simulations.cli.output import (
     show_verdict,
     table,
 )
+from simulations.meanings import meanings_of
 from simulations.outcome import Verdict
 from simulations.results.folder import Folder
 from simulations.results.summary import Combination, Failing, Summary
+from simulations.scenario.shown import show_value, show_values
 from simulations.scenario.units import show_duration
 
 if TYPE_CHECKING:
@@ -58,6 +60,9 @@ def show_summary(
     echo(f"  {paint(_cost(summary, seconds), FAINT)}")
     echo()
     echo(_answers(summary))
+    if meanings := _meanings(summary):
+        echo()
+        echo(meanings)
     if summary.failing:
         echo()
         _show_failing(summary)
@@ -125,13 +130,19 @@ def _answers(summary: Summary) -> str:
     fields = list(summary.combinations[0].parameters)
     rows = [
         [
-            *(str(each.parameters[field]) for field in fields),
+            *(show_value(field, each.parameters[field]) for field in fields),
             paint_verdict(each.verdict),
             *(_spread(each, name)[0] for name in known),
         ]
         for each in summary.combinations
     ]
     return table([*fields, "verdict", *known], rows)
+
+
+def _meanings(summary: Summary) -> str:
+    """Return what the numbers above mean, with their units."""
+    rows = [[paint(name, FAINT), words] for name, words in meanings_of(summary.answer)]
+    return table(["answer", "means"], rows) if rows else ""
 
 
 def paint_verdict(verdict: Verdict) -> str:
@@ -159,4 +170,4 @@ def _show_failing(summary: Summary) -> None:
 
 
 def _set_to(failing: Failing) -> str:
-    return "".join(f", {field} = {value}" for field, value in failing.parameters.items())
+    return f", {show_values(failing.parameters)}" if failing.parameters else ""

@@ -23,6 +23,7 @@ from simulations.engines.task import (
 )
 from simulations.outcome import Outcome
 
+ADDRESS_HINT = "Start one with `dask scheduler`, and give its address as tcp://HOST:8786."
 CONNECT_SECONDS_MAX = 10
 TASKS_PER_THREAD = 2
 """How many tasks are in flight for each thread of the cluster: one runs, one waits beside it."""
@@ -44,6 +45,8 @@ def run(
     Raises `EngineFailed` if Dask is not installed, the cluster is not reached, has no workers, or
     has other code than this machine.
     """
+    if "://" not in address:
+        raise EngineFailed(f"`{address}` is no address of a scheduler", ADDRESS_HINT)
     distributed = _distributed()
     failures = []
     with _connect(distributed, address) as client:
@@ -72,10 +75,7 @@ def _connect(distributed: Any, address: str) -> Any:
             address, timeout=CONNECT_SECONDS_MAX, set_as_default=False, name="placet-sim"
         )
     except (OSError, ValueError, TimeoutError) as error:
-        raise EngineFailed(
-            f"the scheduler {address} is not reached",
-            "Start one with `dask scheduler`, and give its address as tcp://HOST:8786.",
-        ) from error
+        raise EngineFailed(f"the scheduler {address} is not reached", ADDRESS_HINT) from error
 
 
 def _ours() -> dict[str, str]:

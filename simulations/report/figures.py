@@ -16,6 +16,7 @@ from simulations.report.plots import (
 from simulations.report.sweeps import Point, sweep_figure
 from simulations.results.record import Record
 from simulations.scenario.model import Scenario
+from simulations.scenario.shown import show_values
 
 SWEEP_FIGURES_MAX = 12
 ALL_RUNS = "all runs"
@@ -43,7 +44,7 @@ def figures_of(scenario: Scenario, records: Sequence[Record], series_of: SeriesO
 
 
 def name_of(record: Record) -> str:
-    return ", ".join(f"{key} = {value}" for key, value in record.parameters.items()) or ALL_RUNS
+    return show_values(record.parameters) or ALL_RUNS
 
 
 def _sweeps(scenario: Scenario, records: Sequence[Record]) -> list[Shown]:

@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from simulations.meanings import meanings_of
 from simulations.report.markup import Markup, element, empty, joined, number, table
 from simulations.report.style import data_uri
 from simulations.results.manifest import Manifest
 from simulations.results.summary import Combination, Failing, Spread, Summary
 from simulations.scenario.model import Bound, Mode, Scenario, Value
+from simulations.scenario.shown import show_value, show_values
 from simulations.scenario.units import show_duration
 
 FAILING_SHOWN_MAX = 20
@@ -126,7 +128,7 @@ def _answers(content: Content) -> Markup:
     fields = list(content.scenario.sweep)
     rows = [
         [
-            *(each.parameters.get(name, "") for name in fields),
+            *(show_value(name, each.parameters.get(name, "")) for name in fields),
             *(_spread(each.metrics.get(metric)) for metric in summary.answer),
             each.runs,
             _badge(each.verdict.value),
@@ -137,7 +139,11 @@ def _answers(content: Content) -> Markup:
     if len(summary.combinations) > COMBINATIONS_SHOWN_MAX:
         caption += f" The first {COMBINATIONS_SHOWN_MAX} of {len(summary.combinations)}."
     heads = [*fields, *summary.answer, "runs", "verdict"]
-    return _section("Answer", table(heads, rows, caption=caption))
+    meanings = [
+        element("dt", name) + element("dd", words) for name, words in meanings_of(summary.answer)
+    ]
+    words = element("dl", *map(Markup, meanings))
+    return _section("Answer", table(heads, rows, caption=caption), words)
 
 
 def _spread(spread: Spread | None) -> Markup:
@@ -303,7 +309,7 @@ def _facts(facts: Mapping[str, object]) -> Markup:
 
 
 def _assignments(values: Mapping[str, Value]) -> str:
-    return ", ".join(f"{key} = {value}" for key, value in values.items())
+    return show_values(dict(values))
 
 
 def _section(title: str, *children: object) -> Markup:

@@ -10,6 +10,7 @@ from simulations.report.bands import median_band
 from simulations.report.plots import LINES_MAX
 from simulations.report.style import label_of, look_of, new_figure, shortened, style
 from simulations.scenario.model import Value
+from simulations.scenario.shown import axis_label, show_values
 
 LOGARITHMIC_FROM = 50.0
 """Positive values whose largest is so many times the smallest get a logarithmic axis."""
@@ -39,7 +40,7 @@ def sweep_figure(points: Sequence[Point], *, field: str, metric: str) -> Figure:
                 sorted(positions.values()), [f"{at:g}" for at in sorted(positions.values())]
             )
             axes.minorticks_off()
-        axes.set(xlabel=shortened(label_of(field)), ylabel=shortened(label_of(metric)))
+        axes.set(xlabel=shortened(axis_label(field)), ylabel=shortened(label_of(metric)))
         axes.set_ylim(0 if min(point.value for point in points) >= 0 else None, None)
         if len(lines) > 1:
             axes.legend()
@@ -69,7 +70,7 @@ def _draw_line(
 def _lines(points: Sequence[Point], field: str) -> dict[str, dict[Value, list[float]]]:
     lines: dict[str, dict[Value, list[float]]] = {}
     for parameters, value in points:
-        others = ", ".join(f"{key} = {it}" for key, it in parameters.items() if key != field)
+        others = show_values({key: it for key, it in parameters.items() if key != field})
         lines.setdefault(shortened(others), {}).setdefault(parameters[field], []).append(value)
     return lines
 

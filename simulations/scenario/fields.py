@@ -5,10 +5,12 @@ The model is the only place that says which keys there are and what unit a field
 
 from collections.abc import Iterator
 from functools import cache
+from math import isfinite
 from typing import Any
 
 from msgspec import inspect
 
+from simulations.plain_text import is_plain
 from simulations.scenario.hint import did_you_mean
 from simulations.scenario.lines import Path
 from simulations.scenario.model import Scenario
@@ -37,6 +39,7 @@ def read_values(value: Any, kind: inspect.Type, path: Path = ()) -> Any:
     """Return `value` with its quantities as numbers, or raise `WrongField`."""
     if len(path) > DEPTH_MAX:
         raise WrongField(path, f"this is nested more than {DEPTH_MAX} deep")
+    _require_plain(value, path)
     kind, unit = plain_type(kind)
     if unit is not None:
         try:
@@ -62,6 +65,15 @@ def read_values(value: Any, kind: inspect.Type, path: Path = ()) -> Any:
                 for number, each in enumerate(value)
             ]
     return value
+
+
+def _require_plain(value: Any, path: Path) -> None:
+    """Raise `WrongField` for texts that steer terminals, and for numbers that compare with none."""
+    for text in [value] if isinstance(value, str) else value if isinstance(value, dict) else []:
+        if not is_plain(text):
+            raise WrongField(path, f"{text!a} has characters that cannot be shown")
+    if isinstance(value, float) and not isfinite(value):
+        raise WrongField(path, f"`{value}` is no number to reckon with")
 
 
 def type_at(path: Path) -> inspect.Type:

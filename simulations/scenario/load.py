@@ -30,6 +30,19 @@ _PART = re.compile(r"[^.\[\]]+")
 _MISSING = re.compile(r"missing required field `(.+)`")
 _BOUND = re.compile(r"Expected `\w+` ([<>])= ([\d.]+)")
 
+_TYPES = re.compile(r"Expected `([\w |]+)`, got `(\w+)`")
+_IN_WORDS = {
+    "int": "a number",
+    "float": "a number",
+    "str": "a text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+    "int | null": "a number",
+    "float | null": "a number",
+    "object | null": "a table",
+}
+
 
 def load(
     path: Path,
@@ -137,6 +150,10 @@ def parse_validation_error(error: msgspec.ValidationError) -> tuple[str, Place]:
         cause = f"the key `{missing[1]}` is missing"
     elif bound := _BOUND.fullmatch(cause):
         cause = f"it must be at {'least' if bound[1] == '>' else 'most'} {bound[2]}"
+    elif types := _TYPES.fullmatch(cause):
+        cause = (
+            f"expected {_IN_WORDS.get(types[1], types[1])}, got {_IN_WORDS.get(types[2], types[2])}"
+        )
     elif cause.startswith("Invalid enum value"):
         cause = f"it must be one of: {', '.join(choices_at(place))}"
     return cause[0].lower() + cause[1:], place

@@ -56,7 +56,10 @@ def _meaning(name: str, known: Nodes, groups: Mapping[str, Nodes], depth: int) -
     if name in known:
         return [name]
     if found := _RANGE.fullmatch(name):
-        wanted = {f"{found[1]}{number}" for number in range(int(found[2]), int(found[3]) + 1)}
+        first, last = int(found[2]), int(found[3])
+        wanted = {
+            f"{found[1]}{number}" for number in range(first, min(last, first + len(known)) + 1)
+        }
         nodes = [node for node in known if node in wanted]
         if len(nodes) != len(wanted):
             raise NoSuchNode(f"not all of `{name}` exist: there are {_count(known)}")

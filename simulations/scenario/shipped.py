@@ -27,6 +27,8 @@ def find_scenario(text: str) -> Path:
     path = Path(text)
     if path.is_file():
         return path
+    if path.is_dir():
+        raise NoSuchScenario(f"{text} is a folder, not a file")
     if path.suffix == ".toml" or "/" in text:
         raise NoSuchScenario(f"there is no file {text}")
     raise NoSuchScenario(f"there is no scenario called `{text}`{did_you_mean(text, shipped)}")

@@ -5,6 +5,7 @@ four authorities.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 from simulations.errors import ScenarioInvalid
@@ -72,6 +73,7 @@ def _problems(scenario: Scenario) -> Iterator[Problem]:
         yield from _of_fault(scenario, fault, ("fault", number))
     for number, adversary in enumerate(scenario.adversaries):
         yield from _of_adversary(scenario, adversary, ("adversary", number))
+    yield from _of_honesty(scenario)
     for number, region in enumerate(scenario.regions):
         yield from _of_region(scenario, region, ("region", number))
     for number, link in enumerate(scenario.links):
@@ -119,6 +121,17 @@ def _of_adversary(scenario: Scenario, adversary: Adversary, place: Path) -> Iter
     if not adversary.nodes:
         yield Problem(place, "an adversary needs `nodes`")
     yield from _of_nodes(scenario, adversary.nodes, (*place, "nodes"))
+
+
+def _of_honesty(scenario: Scenario) -> Iterator[Problem]:
+    """There is nothing to check, and nobody to ask, where nobody follows the protocol."""
+    hostile: set[str] = set()
+    for adversary in scenario.adversaries:
+        with suppress(NoSuchNode):  # That is said elsewhere.
+            hostile |= set(nodes_of(scenario, adversary.nodes))
+    if hostile and len(hostile) == len(all_nodes(scenario.network)):
+        place = ("adversary", len(scenario.adversaries) - 1, "nodes")
+        yield Problem(place, "no node is left that follows the protocol")
 
 
 def _of_region(scenario: Scenario, region: Region, place: Path) -> Iterator[Problem]:

@@ -38,6 +38,10 @@ def test_a_right_file_gets_an_estimate(small: Path, screen: Screen) -> None:
         ('[[adversary]]\nkind = "equivocator"\nnodes = ["nobody"]', 18, "no node or group called"),
         ('[[region]]\nname = "north"\nnodes = ["*"]\nlatencies = {south = "9ms"}', 19, "no region"),
         ('[groups]\nmember-0 = ["*"]', 17, "is a node already"),
+        ('[groups]\nall = ["member-0..99999999999"]', 17, "not all of"),
+        ('[groups]\n"\\u001b[2J" = ["*"]', 16, "cannot be shown"),
+        ('[[adversary]]\nkind = "liar"\nnodes = ["*"]', 18, "no node is left that follows"),
+        ('[[check.bound]]\nmetric = "blocks"\nat_most = nan', 18, "no number to reckon with"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(

@@ -41,6 +41,7 @@ def test_people_read_the_verdict_the_answer_and_where_the_rest_is(
     assert "Does a small network agree?" in screen.out
     assert "HOLDS  2 runs: 2 held" in screen.out
     assert "finality_p99_ms" in screen.out
+    assert "milliseconds from when an event is submitted until it is final" in screen.out
     assert "results  results/small-" in screen.out
 
 
@@ -127,6 +128,7 @@ def test_a_sweep_shows_each_combination(small: Path, screen: Screen) -> None:
     ]
     assert screen.run("resume latest") == 0
     assert "link.0.latency" in screen.out
+    assert "100 ms" in screen.out
 
 
 def test_shards_make_what_one_machine_would_have_made(small: Path, screen: Screen) -> None:
@@ -153,6 +155,8 @@ def test_shards_make_what_one_machine_would_have_made(small: Path, screen: Scree
         ("run small.toml --set link.3.loss=1", "scenario-invalid"),
         ("run small.toml --set loss", "usage"),
         ("run small.toml --shard 3/2", "engine-failed"),
+        ("run small.toml --cluster nowhere", "engine-failed"),
+        ("run small.toml --results small.toml/inside", "files-failed"),
         ("sweep small.toml", "scenario-invalid"),
         ("sweep small.toml --vary duration", "usage"),
         ("sweep small.toml --vary duration=1y", "scenario-invalid"),

@@ -24,7 +24,7 @@ PLAIN = Scenario(name="plain", question="Is anything special?")
 
 RICH = Scenario(
     name="rich",
-    question='Does "everything" survive, even a line\nbreak and \x7f?',
+    question='Does "everything" survive, even \\ and a no-break\u00a0space?',
     answer=("messages",),
     mode=Mode.LOCAL,
     seed=2**60,
@@ -62,7 +62,9 @@ def test_durations_are_written_for_people() -> None:
 
 
 @given(
-    question=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40),
+    question=st.text(
+        st.characters(exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp"]), min_size=1, max_size=40
+    ),
     rate=st.floats(0, 100_000),
     share=st.floats(0, 1),
     duration=st.integers(0, 10**10),

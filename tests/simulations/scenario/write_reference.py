@@ -6,18 +6,25 @@ Run it when a key, a fault or an adversary was added or explained anew.
 import json
 from pathlib import Path
 
+from simulations import meanings
 from simulations.scenario.schema import json_schema, markdown
 
 DOCS = Path(__file__).parents[3] / "docs"
 GUIDE, SCHEMA = DOCS / "simulation.md", DOCS / "scenario.schema.json"
+METRICS_BEGIN, METRICS_END = "<!-- metrics -->\n", "<!-- end of metrics -->\n"
 BEGIN, END = "<!-- schema -->\n", "<!-- end of schema -->\n"
 
 
 def with_reference(guide: str) -> str:
     """Return the guide with the tables as they are now."""
-    before, _, rest = guide.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{markdown()}\n{END}{after}"
+    guide = _between(guide, METRICS_BEGIN, METRICS_END, meanings.markdown())
+    return _between(guide, BEGIN, END, markdown())
+
+
+def _between(guide: str, begin: str, end: str, text: str) -> str:
+    before, _, rest = guide.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n{text}\n{end}{after}"
 
 
 def schema_text() -> str:

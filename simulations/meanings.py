@@ -1,0 +1,90 @@
+"""What the metrics of runs mean, in words: below answers, in reports, and in the documents.
+
+The table in docs/simulation.md is made of this; a test holds that every metric of a run is here.
+"""
+
+import re
+from typing import NamedTuple
+
+
+class Meaning(NamedTuple):
+    """What several metrics mean that differ only in which of all durations they are."""
+
+    names: tuple[str, ...]
+    words: str
+
+
+MEANINGS = (
+    Meaning(
+        ("finality_p50_ms", "finality_p95_ms", "finality_p99_ms", "finality_max_ms"),
+        "from when an event is submitted until it is final at the node where it was",
+    ),
+    Meaning(("settled_ms",), "from the end of the faults until everything was final everywhere"),
+    Meaning(
+        ("propagation_p99_ms",), "from when a block is final anywhere until it is final at a node"
+    ),
+    Meaning(("events_submitted", "events_final", "events_refused"), "events of the load"),
+    Meaning(
+        ("fetches", "fetches_done", "refused_fetches", "failed_fetches"),
+        "records that were asked for, and what became of it",
+    ),
+    Meaning(("fetch_p50_ms", "fetch_p99_ms"), "from the question to the opened record"),
+    Meaning(("emergencies",), "records that were asked for without consent"),
+    Meaning(
+        ("emergency_p50_ms", "emergency_p99_ms"),
+        "from the question to the opened record, without consent",
+    ),
+    Meaning(("withdrawals",), "consents that patients took back"),
+    Meaning(
+        ("withdrawal_p50_ms", "withdrawal_p95_ms", "withdrawal_p99_ms"),
+        "from a withdrawal until 95 % of all honest nodes honour it",
+    ),
+    Meaning(
+        ("withdrawals_unreached",),
+        "withdrawals that were not honoured so widely when the run ended",
+    ),
+    Meaning(
+        ("keys_sent", "clinics_blamed"),
+        "keys that left custodians; clinics that others found cheating",
+    ),
+    Meaning(
+        ("named_culprits", "culprits_on_chain"),
+        "adversaries against whom honest nodes hold proof; those of them whom the chain names",
+    ),
+    Meaning(("attacker_bytes",), "bytes that adversaries sent"),
+    Meaning(
+        ("blocks", "blocks_empty", "views"),
+        "the length of the chain, blocks without events, attempts",
+    ),
+    Meaning(("messages", "messages_per_event", "messages_per_node"), "messages on links"),
+    Meaning(("bytes", "bytes_per_event", "bytes_per_node", "bytes_per_node_max"), "bytes on links"),
+)
+
+_PARTS = {
+    "p50": "half of them took no longer",
+    "p95": "95 of 100 took no longer",
+    "p99": "99 of 100 took no longer",
+    "max": "the longest",
+}
+_DURATION = re.compile(r".+?(?:_(p50|p95|p99|max))?_ms")
+
+
+def meaning_of(metric: str) -> str:
+    """Return what a metric means, with its unit; nothing if it is not known."""
+    words = next((each.words for each in MEANINGS if metric in each.names), "")
+    duration = _DURATION.fullmatch(metric)
+    if not words or duration is None:
+        return words
+    return "; ".join(filter(None, [f"milliseconds {words}", _PARTS.get(duration[1] or "", "")]))
+
+
+def meanings_of(metrics: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return name and meaning of those of the metrics that are known."""
+    return [(name, words) for name in metrics if (words := meaning_of(name))]
+
+
+def markdown() -> str:
+    """Return the table of the documents."""
+    rows = (f"| {', '.join(f'`{name}`' for name in each.names)} | {each.words} |"
+            for each in MEANINGS)  # fmt: skip
+    return "\n".join(["| name | means |", "|---|---|", *rows])
