@@ -89,6 +89,7 @@ def _begin(
 ) -> None:
     from datetime import datetime
 
+    from simulations.engines.dask_cluster import require_address
     from simulations.engines.shards import parse_shard
     from simulations.results.folder import create_folder
     from simulations.results.manifest import make_manifest, save_manifest
@@ -105,6 +106,8 @@ def _begin(
     validate_scenario(scenario)
     if shard is not None:
         parse_shard(shard)
+    if (address := options["cluster"]) is not None:
+        require_address(address)
     now = datetime.now().astimezone()
     folder = create_folder(results, scenario.name, now)
     shutil.copyfile(file, folder.scenario)

@@ -45,8 +45,7 @@ def run(
     Raises `EngineFailed` if Dask is not installed, the cluster is not reached, has no workers, or
     has other code than this machine.
     """
-    if "://" not in address:
-        raise EngineFailed(f"`{address}` is no address of a scheduler", ADDRESS_HINT)
+    require_address(address)
     distributed = _distributed()
     failures = []
     with _connect(distributed, address) as client:
@@ -57,6 +56,12 @@ def run(
             else:
                 on_outcome(task, result)
     return sorted(failures, key=lambda failure: failure.task.index)
+
+
+def require_address(address: str) -> None:
+    """Raise `EngineFailed` for what cannot be the address of a scheduler."""
+    if "://" not in address:
+        raise EngineFailed(f"`{address}` is no address of a scheduler", ADDRESS_HINT)
 
 
 def _distributed() -> Any:
