@@ -124,7 +124,7 @@ def test_the_answers_come_first(page: Reader) -> None:
 
 def test_a_failing_run_has_its_replay_command(folder: Folder, page: Reader) -> None:
     assert f"placet sim replay {folder.path} 2" in page.text
-    assert "Run 2, seed 1 (link.0.loss = 0.1)" in page.text
+    assert "Run 2, seed 1 (link.0.loss = 10 %)" in page.text
 
 
 def test_the_page_needs_nothing_but_itself(folder: Folder, page: Reader) -> None:
