@@ -1,5 +1,6 @@
 """What had become final anywhere is still there after a recovery, whoever was lost, and when."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -44,8 +45,8 @@ def ended_epoch(host: ToyHost) -> EpochEntry:
 
 
 def run_until_some_are_lost(seed: int) -> tuple[Run, list[ToyHost]]:
-    """Let faults happen; then choose so few survivors that they cannot go on."""
-    run = prepare(plan_of(seed))
+    """Let faults happen in one epoch; then choose so few survivors that they cannot go on."""
+    run = prepare(replace(plan_of(seed), joiners=0, changes=()))
     chance = Random(seed)
     run.network.run(until=chance.randint(3_000, run.plan.faults_until))
     needed = max(1, reports_needed(run.plan.size))
