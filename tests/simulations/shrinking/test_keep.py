@@ -9,6 +9,7 @@ import protocol.consensus  # noqa: F401  # Its modules are patched below.
 from protocol import votes
 from protocol.genesis import quorum
 from simulations.checkers.certificates import Certificates
+from simulations.checkers.skips import Skips
 from simulations.outcome import Verdict
 from simulations.run import simulate
 from simulations.scenario.load import load
@@ -45,6 +46,7 @@ def _small_quorum(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules["protocol.consensus.electorate"], "quorum", small)
     monkeypatch.setattr(votes, "quorum", small)
     monkeypatch.setattr(Certificates, "_fault_of", lambda *_: "")
+    monkeypatch.setattr(Skips, "_judge", lambda *_: None)
 
 
 @pytest.mark.usefixtures("_small_quorum")
