@@ -89,6 +89,6 @@ def test_a_full_disk_silences_a_node_and_loses_nothing(tmp_path: Path) -> None:
             traffic.wait_for_more(10)
         net.settle()
         net.wait_until_healthy()
-        assert full.status()["doing"] == "voting"
+        wait_until(lambda: full.status()["doing"] == "voting", "it votes again")
         net.stop()
         check_votes(net, check_chains(net, traffic.acknowledged))

@@ -122,6 +122,9 @@ def test_workers_end_with_the_process_that_started_them(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     script = (
+        # Who runs the tests in the background may have made all its children deaf to SIGINT.
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from simulations.engines import pool\n"
         "from tests.simulations.engines import deeds\n"
         "if __name__ == '__main__':\n"
