@@ -244,7 +244,6 @@ ConsensusMessage = (
     | VotesWanted
     | VotesSeen
 )
-SyncMessage = RangeWanted | FinalizedBlocks
 SnapshotQuestion = ManifestWanted | EpochsWanted | BucketWanted
 SnapshotAnswer = ManifestSent | EpochsSent | BucketSent | SnapshotGone
 CatchUpMessage = (
@@ -259,7 +258,6 @@ CatchUpMessage = (
     | RecoveryWanted
     | RecoverySent
 )
-GossipMessage = Payload | Have | Graft | Prune
 PeerMessage = (
     Proposal
     | Vote

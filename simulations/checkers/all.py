@@ -13,8 +13,8 @@ from simulations.checkers.epochs import Epochs
 from simulations.checkers.evidence import Evidence
 from simulations.checkers.ledger import Ledger
 from simulations.checkers.liveness import Liveness
+from simulations.checkers.reexecution import Reexecution
 from simulations.checkers.releases import Releases
-from simulations.checkers.replay import Replay
 from simulations.checkers.replays import Replays
 from simulations.checkers.skips import Skips
 from simulations.checkers.votes import Votes
@@ -46,7 +46,7 @@ class Checkers:
             Epochs(self.watch),
             Bounds(self.watch),
             Ledger(self.watch),
-            Replay(self.watch),
+            Reexecution(self.watch),
             Withdrawals(self.watch),
             Budget(self.watch),
             Canaries(self.watch),

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from protocol.blocks import Block
 from protocol.chain import Finalization
-from protocol.consensus import Halt, HaltReason
+from protocol.consensus import Halt, HaltReason, OwnVote
 from protocol.consensus.rounds import Round
 from protocol.effects import Blame, SendMessage, StoreBlocks
 from protocol.electorates import enter_epoch, newest_epoch
@@ -78,6 +78,37 @@ def certify_with_two(run: Run) -> None:
     good = host.disk.certificates[host.disk.height]
     bad = replace(good, signers=good.signers[:2], signatures=good.signatures[:2])
     tell(host, SendMessage((), bad))
+
+
+def skip_a_view(run: Run) -> None:
+    """Make a block final that leaves a view out which nobody gave up."""
+    host = run.world.hosts[0]
+    head = host.disk.blocks[-1].header
+    header = replace(
+        head, height=head.height + 1, parent_view=head.view, view=head.view + 2, parent=bytes(32)
+    )
+    store(host, Block(header, host.disk.blocks[-1].events))
+
+
+def count_too_early(run: Run) -> None:
+    """Let an authority hold a vote of its own that is only being written."""
+    host = run.world.hosts[0]
+    consensus = host.core.consensus
+    assert consensus is not None
+    state = consensus._state
+    own = sign_vote(
+        state.key,
+        state.network,
+        kind=VoteKind.NULLIFY,
+        epoch=state.epoch,
+        view=state.view,
+        block=bytes(32),
+        signer=state.electorate.me,
+    )
+    state.round(state.view).count(own)
+    host._syncing = (OwnVote(own),)
+    for look in host.after_steps:
+        look(host)
 
 
 def vote_in_the_next_epoch(run: Run) -> None:
@@ -158,6 +189,8 @@ def leak(run: Run) -> None:
         (vote_from_memory, "Votes", "is not durable"),
         (contradict, "Votes", "finalized and nullified"),
         (certify_with_two, "Certificates", "not a quorum"),
+        (skip_a_view, "Skips", "skips view"),
+        (count_too_early, "Votes", "before it is durable"),
         (vote_in_the_next_epoch, "Epochs", "did not begin"),
         (vote_in_the_next_epoch, "Epochs", "never begins"),
         (blame_the_honest, "Evidence", "blames authority-1"),
@@ -165,7 +198,7 @@ def leak(run: Run) -> None:
         (remember_too_much, "Bounds", "rounds"),
         (lose_a_timer, "Bounds", "not set"),
         (repeat_a_disclosure, "Ledger", "has a gap"),
-        (change_an_entry, "Replay", "not that of the chain"),
+        (change_an_entry, "Reexecution", "not that of the chain"),
         (forget_a_withdrawal, "Withdrawals", "does not count"),
         (leave_an_event, "Liveness", "neither final nor refused"),
         (stay_behind, "Liveness", "is down"),

@@ -14,7 +14,7 @@ DISKS_COMPARED_MAX = 20
 """Of larger worlds only so many nodes' states are compared entry by entry."""
 
 
-class Replay:
+class Reexecution:
     """Executes at the end, and compares with what the disks hold."""
 
     def __init__(self, watch: Watch) -> None:
