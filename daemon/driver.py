@@ -13,19 +13,20 @@ import structlog
 import trio
 
 from daemon.clocks import Clocks
-from daemon.inbox import Inbox
+from daemon.inbox import ForgetBelow, Inbox, Waiting
+from daemon.ranges import Ranges
 from daemon.receipts import Receipts
 from daemon.recovery import go_on
 from daemon.silence import MERELY_SILENT, OVER_KEY, Silence, after_error, after_halt
-from daemon.snapshots import Snapshots
-from daemon.storage.proofs import range_answer, recovery_answer
+from daemon.snapshots import SendFrame, Snapshots
+from daemon.storage.pruning import forget_below
 from daemon.storage.staging import adopt
 from daemon.storage.store import ChainStore
 from daemon.storage.tables import put_offer, put_peer_record
 from daemon.storage.vote_log import VoteLog, VoteLogFailed
 from daemon.timers import Timers
-from protocol.blocks import FinalizedBlocks, block_hash
-from protocol.codec import MESSAGE_SIZE_MAX, decode, encode
+from protocol.blocks import block_hash
+from protocol.codec import decode, encode
 from protocol.consensus import (
     CancelTimer,
     Halt,
@@ -41,6 +42,7 @@ from protocol.core import Core
 from protocol.effects import (
     AdoptRecovery,
     Blame,
+    BlocksPruned,
     BlocksStored,
     Effect,
     EpochStarted,
@@ -67,22 +69,10 @@ from protocol.renewal import renew, settled
 from protocol.snapshot import AdoptSnapshot, OfferRecovery
 from protocol.votes import Certificate, Vote
 
-RANGE_SIZE_MAX = MESSAGE_SIZE_MAX - 64 * 1024
-"""The largest answer to a question for blocks, in bytes, but for its certificate.
-
-All blocks that one certificate finalizes have to fit, or nobody could give them to who is behind.
-"""
-
-RANGES_MAX = 16
-"""How many such answers may be under way, one per peer."""
-
 VOTE_LOG_SIZE_MAX = 8 * 1024 * 1024
 """When the vote log is pruned, in bytes."""
 
 log = structlog.get_logger("core")
-
-SendFrame = Callable[[MemberId, bytes, bool], bool]
-"""Queue a frame for a member, urgent or not; says whether there was room."""
 
 BlamePeer = Callable[[MemberId, ProtocolError], None]
 
@@ -131,7 +121,7 @@ class Driver:
         self._snapshots = Snapshots(store, send_frame)
         self._timers = Timers()
         self.inbox = Inbox()
-        self._ranges: dict[MemberId, None] = {}
+        self._ranges = Ranges(store, send_frame)
         self._nursery: trio.Nursery | None = None
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -141,7 +131,7 @@ class Driver:
                 await self._feed(Started())
                 task_status.started()
                 while True:
-                    await self._feed(await self._next_input())
+                    await self._take_in(await self._next_input())
         finally:
             self._snapshots.close()
 
@@ -167,7 +157,22 @@ class Driver:
         if header.proposer < len(authorities) and authorities[header.proposer].member == sender:
             self.clocks.read(sender, header.timestamp - now().wall)
 
-    async def _next_input(self) -> Input:
+    async def forget_below(self, height: int) -> int:
+        """Let no older block count any more, and return the lowest that does; one always does."""
+        wanted = ForgetBelow(height)
+        await self.inbox.put(wanted)
+        await wanted.is_done.wait()
+        return self._store.lowest_height
+
+    async def _take_in(self, waiting: Waiting) -> None:
+        if isinstance(waiting, ForgetBelow):
+            lowest = await trio.to_thread.run_sync(forget_below, self._store, waiting.height)
+            await self._feed(BlocksPruned(lowest))
+            waiting.is_done.set()
+        else:
+            await self._feed(waiting)
+
+    async def _next_input(self) -> Waiting:
         timer = self._timers.take_due(now().monotonic)
         if timer is not None:
             await trio.lowlevel.checkpoint()
@@ -176,6 +181,11 @@ class Driver:
         with trio.move_on_at(float("inf") if at is None else at / 1000):
             return await self.inbox.take()
         return await self._next_input()
+
+    @property
+    def _open_nursery(self) -> trio.Nursery:
+        assert self._nursery is not None, "the core is fed by `run` alone"
+        return self._nursery
 
     async def _feed(self, input: Input) -> None:
         """Step the core until it wants nothing more from us."""
@@ -216,7 +226,7 @@ class Driver:
             case EpochStarted():
                 self._start_epoch(effect)
             case SendRange() | SendRecovery():
-                self._start_range(effect)
+                self._ranges.answer(effect, self._open_nursery)
             case RefuseEvents():
                 self._refuse(effect)
             case Blame(peer, error):
@@ -224,8 +234,7 @@ class Driver:
             case Halt(reason):
                 self._halt(reason)
             case _:
-                assert self._nursery is not None
-                self._snapshots.serve(effect, self._nursery)
+                self._snapshots.serve(effect, self._open_nursery)
 
     def _start_epoch(self, effect: EpochStarted) -> None:
         entry = effect.entry
@@ -354,34 +363,6 @@ class Driver:
         final = settled(self.core, self.receipts.events())
         self.receipts.jumped([(event, height) for event in final])
         return inputs
-
-    def _start_range(self, effect: SendRange | SendRecovery) -> None:
-        """Answer one question per peer at a time; what comes in between is not answered."""
-        if effect.peer in self._ranges or len(self._ranges) >= RANGES_MAX:
-            return
-        assert self._nursery is not None
-        self._ranges[effect.peer] = None
-        self._nursery.start_soon(self._send_range, effect)
-
-    async def _send_range(self, effect: SendRange | SendRecovery) -> None:
-        try:
-            answer = await trio.to_thread.run_sync(_read_answer, self._store, effect)
-            if answer is not None:
-                self._send_frame(effect.peer, encode(answer), False)
-        finally:
-            del self._ranges[effect.peer]
-
-
-def _read_answer(
-    store: ChainStore, effect: SendRange | SendRecovery
-) -> FinalizedBlocks | RecoverySent | None:
-    """Read from the store as it is now: half of an answer may be pruned meanwhile."""
-    with store.frozen() as still:
-        match effect:
-            case SendRange(first=first, last=last):
-                return range_answer(still, first, last, RANGE_SIZE_MAX)
-            case SendRecovery(epoch=epoch):
-                return recovery_answer(still, epoch)
 
 
 def now() -> Instant:

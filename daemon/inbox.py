@@ -8,6 +8,7 @@ behind it, on the same stream, there may be a vote. Whoever submitted an event s
 """
 
 from collections import deque
+from dataclasses import dataclass, field
 
 import trio
 
@@ -21,6 +22,17 @@ BYTES_MAX = 32 * 1024 * 1024
 """The size of all frames that wait."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ForgetBelow:
+    """Let no block below the height count any more. Not for the core, but for who feeds it."""
+
+    height: int
+    is_done: trio.Event = field(default_factory=trio.Event)
+
+
+Waiting = Input | ForgetBelow
+
+
 class Inbox:
     """Two queues, the urgent one first. One task takes."""
 
@@ -28,8 +40,8 @@ class Inbox:
         self.dropped = 0
         self._inputs_max = inputs_max
         self._bytes_max = bytes_max
-        self._urgent: deque[tuple[Input, int]] = deque()
-        self._ordinary: deque[tuple[Input, int]] = deque()
+        self._urgent: deque[tuple[Waiting, int]] = deque()
+        self._ordinary: deque[tuple[Waiting, int]] = deque()
         self._bytes = 0
         self._arrived = trio.lowlevel.ParkingLot()
         self._has_room = trio.lowlevel.ParkingLot()
@@ -37,7 +49,7 @@ class Inbox:
     def __len__(self) -> int:
         return len(self._urgent) + len(self._ordinary)
 
-    async def put(self, input: Input) -> None:
+    async def put(self, input: Waiting) -> None:
         """Queue an input of our own; wait while there is no room."""
         while not self._try(input, 0):
             await self._has_room.park()
@@ -48,14 +60,14 @@ class Inbox:
         self.dropped += not is_taken
         return is_taken
 
-    async def take(self) -> Input:
+    async def take(self) -> Waiting:
         """Wait for an input, and return the next; others have their turn in any case."""
         await trio.lowlevel.checkpoint()
         while not len(self):
             await self._arrived.park()
         return self.take_nowait()
 
-    def take_nowait(self) -> Input:
+    def take_nowait(self) -> Waiting:
         """Return the next input. Raises `trio.WouldBlock` if there is none."""
         if not len(self):
             raise trio.WouldBlock
@@ -64,7 +76,7 @@ class Inbox:
         self._has_room.unpark_all()
         return input
 
-    def _try(self, input: Input, size: int) -> bool:
+    def _try(self, input: Waiting, size: int) -> bool:
         queue = self._urgent if _is_urgent(input) else self._ordinary
         inputs_max = self._inputs_max if size else 2 * self._inputs_max
         if len(queue) >= inputs_max or (size and self._bytes + size > self._bytes_max):
@@ -75,5 +87,5 @@ class Inbox:
         return True
 
 
-def _is_urgent(input: Input) -> bool:
+def _is_urgent(input: Waiting) -> bool:
     return isinstance(input, MessageReceived) and isinstance(input.message, ConsensusMessage)

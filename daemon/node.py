@@ -138,7 +138,9 @@ class Node:
         )
         self.driver.halted = disk.silence
         self.pruner = Pruner(
-            disk.store, keep_blocks=config.storage.keep_blocks, put=self.driver.put
+            disk.store,
+            keep_blocks=config.storage.keep_blocks,
+            forget_below=self.driver.forget_below,
         )
         self.candidacy = Candidacy(self, disk.voting_keys, may_vote=disk.vote_log is not None)
         self.found_addresses: dict[MemberId, tuple[str, ...]] = {}

@@ -1,4 +1,7 @@
-"""Prunes the chain of a running node, step by step off the loop: now and then, or when asked to."""
+"""Prunes the chain of a running node, step by step off the loop: now and then, or when asked to.
+
+What counts as stored is not for this file: only the driver moves that, which also adopts states.
+"""
 
 from collections.abc import Awaitable, Callable
 
@@ -6,9 +9,8 @@ import structlog
 import trio
 
 from daemon.receipts import TooBusy
-from daemon.storage.pruning import Progress, Pruned, ReportProgress, prune_steps, size_on_disk
+from daemon.storage.pruning import Progress, Pruned, ReportProgress, deletion, size_on_disk
 from daemon.storage.store import ChainStore
-from protocol.effects import BlocksPruned
 
 PAUSE_SECONDS = 60
 """Between two looks at whether it is time."""
@@ -28,11 +30,15 @@ class Pruner:
         store: ChainStore,
         *,
         keep_blocks: int,
-        put: Callable[[BlocksPruned], Awaitable[None]],
+        forget_below: Callable[[int], Awaitable[int]],
     ) -> None:
+        """`forget_below` returns when blocks below a height do not count, and the lowest that does.
+
+        The newest block counts in any case.
+        """
         self._store = store
         self._keep_blocks = keep_blocks
-        self._put = put
+        self._forget_below = forget_below
         self._is_busy = False
 
     async def run(self) -> None:
@@ -60,18 +66,15 @@ class Pruner:
     async def _prune(self, keep_blocks: int, report_progress: ReportProgress) -> Pruned:
         store = self._store
         size_before = await trio.to_thread.run_sync(size_on_disk, store.path)
-        steps = prune_steps(store, keep_from=store.height + 1 - keep_blocks)
+        lowest = await self._forget_below(store.height + 1 - keep_blocks)
+        steps = deletion(store, lowest)
         progress = Progress(0, 0, 0)
-        told = store.lowest_height
         while (following := await trio.to_thread.run_sync(next, steps, None)) is not None:
             progress = following
-            if store.lowest_height != told:
-                told = store.lowest_height
-                await self._put(BlocksPruned(told))
             report_progress(progress)
         size_after = await trio.to_thread.run_sync(size_on_disk, store.path)
-        log.info("blocks-pruned", blocks=progress.blocks, height=store.lowest_height)
-        return Pruned(store.lowest_height, progress.blocks, size_before, size_after)
+        log.info("blocks-pruned", blocks=progress.blocks, height=lowest)
+        return Pruned(lowest, progress.blocks, size_before, size_after)
 
     def _is_due(self) -> bool:
         kept = self._store.height + 1 - self._store.lowest_height

@@ -45,6 +45,8 @@ ANSWERS_MAX = 16
 log = structlog.get_logger("snapshots")
 
 SendFrame = Callable[[MemberId, bytes, bool], bool]
+"""Queue a frame for a member, urgent or not; says whether there was room."""
+
 Answer = ManifestSent | EpochsSent | BucketSent
 
 

@@ -5,7 +5,9 @@ count any more, then they are deleted in bounded batches, the oldest first; then
 its files without them. Whoever is killed in between leaves a good store, in which some blocks are
 left that do not count: the next pruning finds them.
 
-All of it is a sequence of steps, each of which takes a moment: a caller may stop between two.
+That is a sequence of steps, each of which takes a moment: a caller may stop between two. What
+counts is for the task alone that appends and adopts; blocks that do not count may be deleted by
+any other meanwhile.
 """
 
 from collections.abc import Callable, Iterator
@@ -58,27 +60,35 @@ def prune(
 ) -> Pruned:
     """Delete what is stored about blocks below `keep_from`. Takes long."""
     size_before, progress = size_on_disk(store.path), Progress(0, 0, 0)
-    for progress in prune_steps(store, keep_from=keep_from):
+    for progress in deletion(store, forget_below(store, keep_from)):
         report_progress(progress)
     size_after = size_on_disk(store.path)
     return Pruned(store.lowest_height, progress.blocks, size_before, size_after)
 
 
-def prune_steps(store: ChainStore, *, keep_from: int) -> Iterator[Progress]:
-    """Do the same step by step; the newest block always stays."""
-    keep_from = max(store.lowest_height, min(keep_from, store.height))
-    if keep_from > store.lowest_height:
-        keep_proofs(store, keep_from)
-        store.raise_lowest(keep_from)
-    first = next((block.header.height for block in blocks_below(store, keep_from)), keep_from)
-    progress = Progress(0, keep_from - first, 0)
+def forget_below(store: ChainStore, height: int) -> int:
+    """Let nothing below the height count any more, and return the lowest that counts.
+
+    The newest block always stays, and what was forgotten does not come back.
+    """
+    height = max(store.lowest_height, min(height, store.height))
+    if height > store.lowest_height:
+        keep_proofs(store, height)
+        store.raise_lowest(height)
+    return height
+
+
+def deletion(store: ChainStore, below: int) -> Iterator[Progress]:
+    """Delete, step by step, what is left of blocks that do not count."""
+    first = next((block.header.height for block in blocks_below(store, below)), below)
+    progress = Progress(0, below - first, 0)
     yield progress
-    for blocks in _delete(store, keep_from):
+    for blocks in _delete(store, below):
         progress = Progress(blocks, max(blocks, progress.blocks_total), 0)
         yield progress
     for done, prefix in enumerate(layout.HISTORY):
         for index in range(RANGES_PER_PREFIX):
-            store.compact(*_range(prefix, index, keep_from))
+            store.compact(*_range(prefix, index, below))
             compacted = done * RANGES_PER_PREFIX + index + 1
             yield Progress(progress.blocks, progress.blocks_total, compacted)
 
@@ -100,11 +110,11 @@ def blocks_below(store: ChainStore, height: int) -> Iterator[Block]:
         yield decode_stored(value, Block)
 
 
-def _delete(store: ChainStore, keep_from: int) -> Iterator[int]:
+def _delete(store: ChainStore, below: int) -> Iterator[int]:
     """Yield after each batch how many blocks are gone."""
     batch: Entries = {}
     count = 0
-    for count, block in enumerate(blocks_below(store, keep_from), start=1):
+    for count, block in enumerate(blocks_below(store, below), start=1):
         batch |= dict.fromkeys(block_entries(block, store.network))
         batch[at(layout.CERTIFICATE, block.header.height)] = None
         batch[at(layout.TAIL, block.header.height)] = None
@@ -117,10 +127,10 @@ def _delete(store: ChainStore, keep_from: int) -> Iterator[int]:
         yield count
 
 
-def _range(prefix: bytes, index: int, keep_from: int) -> tuple[bytes, bytes]:
+def _range(prefix: bytes, index: int, below: int) -> tuple[bytes, bytes]:
     """Return one of the ranges of keys that make up all that was deleted under `prefix`."""
     if prefix in (layout.BLOCK, layout.CERTIFICATE, layout.TAIL):
-        heights = [keep_from * each // RANGES_PER_PREFIX for each in (index, index + 1)]
+        heights = [below * each // RANGES_PER_PREFIX for each in (index, index + 1)]
         return at(prefix, heights[0]), at(prefix, heights[1])
     width = 256 // RANGES_PER_PREFIX
     start = prefix + bytes([index * width])

@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 
 from daemon.errors import DaemonError
-from daemon.storage.pruning import prune_steps
+from daemon.storage.pruning import deletion, forget_below
 from daemon.storage.store import ChainStore
 from daemon.storage.vote_log import VoteLog
 from protocol.blocks import Block
@@ -79,7 +79,7 @@ def prune_blocks(folder: Path) -> Iterator[int]:
                 blocks = blocks_at(store.head)
                 height = blocks[-1].header.height
                 store.append(blocks, finalize(blocks[-1]), state_of(height), digest_of(height))
-            for _ in prune_steps(store, keep_from=store.height - KEPT):
+            for _ in deletion(store, forget_below(store, store.height - KEPT)):
                 yield store.lowest_height
 
 

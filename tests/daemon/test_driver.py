@@ -1,17 +1,23 @@
 """The driver with a real store and a real vote log: a network of one authority, on one disk."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import trio
 from msgspec.structs import replace
 
-from daemon.driver import RANGE_SIZE_MAX, Driver, now
+from daemon.driver import Driver, now
+from daemon.pruner import Pruner
 from daemon.receipts import Receipt
 from daemon.silence import OVER_KEY, after_halt
+from daemon.storage import pruning
+from daemon.storage.proofs import keep_proofs
+from daemon.storage.staging import stage_entries
 from daemon.storage.store import ChainStore
 from daemon.storage.vote_log import VoteLog
 from protocol.blocks import (
@@ -21,19 +27,25 @@ from protocol.blocks import (
     compute_events_root,
     genesis_block,
 )
-from protocol.chain import FLUSH_SIZE_MAX, HEADER_RESERVE, ROOM_MIN, UNFINALIZED_SIZE_MAX
 from protocol.codec import decode, encode
-from protocol.consensus import Halt, HaltReason, LogRecord, OwnVote
-from protocol.consensus.state import UNFINALIZED_MAX
+from protocol.consensus import Halt, HaltReason, Instant, LogRecord, OwnVote
 from protocol.core import Core
-from protocol.digest import StateDigest
-from protocol.effects import EpochStarted, EventsSubmitted, MessageReceived
+from protocol.digest import BUCKET_COUNT, StateDigest
+from protocol.effects import (
+    Effect,
+    EpochStarted,
+    EventsSubmitted,
+    Input,
+    MessageReceived,
+    PeerConnected,
+)
 from protocol.errors import DecodeError, InvalidEvent, ProtocolError
 from protocol.events import SignedEvent
 from protocol.identity import MemberId
 from protocol.ledger import genesis_changes
-from protocol.messages import PeerMessage, RangeWanted
+from protocol.messages import ManifestSent, PeerMessage, RangeWanted
 from protocol.origin import Origin
+from protocol.snapshot import AdoptSnapshot
 from protocol.state import EpochEntry
 from tests.eventually import eventually
 from tests.protocol.examples import (
@@ -59,6 +71,7 @@ class Rig:
 
     driver: Driver
     vote_log: VoteLog[LogRecord]
+    store: ChainStore
     sent: list[tuple[MemberId, PeerMessage]] = field(default_factory=list)
     blamed: list[ProtocolError] = field(default_factory=list)
 
@@ -94,7 +107,8 @@ async def running(folder: Path) -> AsyncIterator[Rig]:
                 state=store,
                 digest=StateDigest.decode(store.digest),
                 log=votes.read(),
-                sequence=now().wall,
+                lowest_height=store.lowest_height,
+                sequence=time.time_ns() // 1_000_000,
             )
 
         rig = Rig(
@@ -107,6 +121,7 @@ async def running(folder: Path) -> AsyncIterator[Rig]:
                 blame=lambda _, error: rig.blamed.append(error),
             ),
             vote_log=votes,
+            store=store,
         )
         async with trio.open_nursery() as nursery:
             await nursery.start(rig.driver.run)
@@ -253,15 +268,6 @@ async def test_bytes_that_are_no_message_are_blamed_on_their_sender(tmp_path: Pa
         assert isinstance(rig.blamed[0], DecodeError)
 
 
-def test_all_that_one_certificate_may_finalize_fits_into_one_answer() -> None:
-    header = genesis_block(NETWORK.genesis, bytes(32)).header
-    grown = replace(header, view=2**62, height=2**62, parent_view=2**62, timestamp=2**52)
-    empty = len(encode(Block(grown, ())))
-    largest = FLUSH_SIZE_MAX + ROOM_MIN + HEADER_RESERVE + UNFINALIZED_MAX * empty
-    assert UNFINALIZED_SIZE_MAX < FLUSH_SIZE_MAX
-    assert largest <= RANGE_SIZE_MAX
-
-
 async def test_a_question_for_blocks_is_answered_from_the_store(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
         await rig.submit(grant("first"))
@@ -273,3 +279,60 @@ async def test_a_question_for_blocks_is_answered_from_the_store(tmp_path: Path) 
         assert isinstance(answer, FinalizedBlocks)
         assert [block.header.height for block in answer.blocks] == [1]
         assert decode(encode(answer), PeerMessage) == answer
+
+
+class Adopting:
+    """A core that has one thing to say at last: that a copied state be adopted."""
+
+    def __init__(self, core: Core, manifest: ManifestSent) -> None:
+        self._core = core
+        self._manifest = manifest
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._core, name)
+
+    def step(self, at: Instant, input: Input) -> list[Effect]:
+        if isinstance(input, PeerConnected):
+            return [AdoptSnapshot(self._manifest)]
+        return self._core.step(at, input)
+
+
+async def test_an_adoption_that_meets_a_pruning_says_what_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path / "elsewhere") as far:
+        for number in range(4):
+            await far.submit(grant(f"far {number}"))
+        certificate = far.store.certificate(4)
+        assert certificate is not None
+        manifest = ManifestSent(
+            far.store.head, (), certificate, far.store.digest, (0,) * BUCKET_COUNT
+        )
+        entries = list(far.store.state_items())
+    async with running(tmp_path / "here") as rig:
+        for number in range(2):
+            await rig.submit(grant(f"near {number}"))
+        stage_entries(rig.store, entries)
+        rig.driver.core = cast(Core, Adopting(rig.driver.core, manifest))
+        begun = trio.Event()
+
+        async def adopt_now() -> None:
+            begun.set()
+            await rig.driver.put(PeerConnected(PEER))
+            await trio.testing.wait_all_tasks_blocked()
+            if not len(rig.driver.inbox):  # The driver does not wait for the pruning.
+                await eventually(lambda: rig.store.height == 4)
+
+        def keep_slowly(store: ChainStore, below: int) -> None:
+            trio.from_thread.run(adopt_now)
+            keep_proofs(store, below)
+
+        monkeypatch.setattr(pruning, "keep_proofs", keep_slowly)
+        pruner = Pruner(rig.store, keep_blocks=0, forget_below=rig.driver.forget_below)
+        await pruner.prune(keep_blocks=1)
+        await eventually(lambda: rig.store.height == 4)
+
+        assert begun.is_set()
+        assert rig.store.lowest_height == rig.driver.core.catching_up.lowest_height == 4
+    with ChainStore.open(tmp_path / "here" / "chain", NETWORK.id) as store:
+        assert (store.lowest_height, store.block(4)) == (4, manifest.head)

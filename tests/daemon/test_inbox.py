@@ -3,8 +3,8 @@
 import pytest
 import trio
 
-from daemon.inbox import Inbox
-from protocol.effects import Input, MessageReceived, PeerConnected
+from daemon.inbox import Inbox, Waiting
+from protocol.effects import MessageReceived, PeerConnected
 from protocol.messages import BlockWanted, Prune, Topic
 
 PEER = bytes(32)
@@ -13,7 +13,7 @@ OTHER_EVENT = MessageReceived(PEER, Prune(Topic.PEERS))
 VOTE = MessageReceived(PEER, BlockWanted(bytes(32)))
 
 
-def taken(inbox: Inbox) -> list[Input]:
+def taken(inbox: Inbox) -> list[Waiting]:
     return [inbox.take_nowait() for _ in range(len(inbox))]
 
 
@@ -66,7 +66,7 @@ async def test_our_own_parts_wait_for_room() -> None:
 
 async def test_the_core_waits_for_inputs() -> None:
     inbox = Inbox()
-    got: list[Input] = []
+    got: list[Waiting] = []
 
     async def take() -> None:
         got.append(await inbox.take())

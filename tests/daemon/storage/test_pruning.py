@@ -9,7 +9,7 @@ import pytest
 
 from daemon.storage import layout, pruning
 from daemon.storage.layout import block_entries
-from daemon.storage.pruning import Progress, blocks_below, prune, prune_steps
+from daemon.storage.pruning import Progress, blocks_below, deletion, forget_below, prune
 from daemon.storage.store import ChainStore
 from daemon.storage.tables import NOTES, Note
 from daemon.storage.verification import verify_chain
@@ -125,7 +125,7 @@ def test_after_a_pruning_that_did_not_end_the_store_is_good(
     store: ChainStore, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pruning, "KEYS_PER_BATCH_MAX", 100)
-    assert len(list(islice(prune_steps(store, keep_from=50), steps))) == steps
+    assert len(list(islice(deletion(store, forget_below(store, 50)), steps))) == steps
 
     assert store.lowest_height == 50
     assert all(store.block(height) == CHAIN[height - 1] for height in range(50, HEAD + 1))
