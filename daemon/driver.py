@@ -80,7 +80,6 @@ PromptEffect = (
     SendMessage
     | ScheduleTimer
     | CancelTimer
-    | EpochStarted
     | SendRange
     | SendRecovery
     | ServingEffect
@@ -201,6 +200,8 @@ class Driver:
                 return await self._persist(records)
             case StoreBlocks():
                 return await self._store_blocks(effect)
+            case EpochStarted():
+                await self._start_epoch(effect)
             case RememberPeer(record):
                 await trio.to_thread.run_sync(put_peer_record, self._store, record)
             case AdoptSnapshot(manifest):
@@ -223,8 +224,6 @@ class Driver:
                 self._timers.schedule(timer, at)
             case CancelTimer(timer):
                 self._timers.cancel(timer)
-            case EpochStarted():
-                self._start_epoch(effect)
             case SendRange() | SendRecovery():
                 self._ranges.answer(effect, self._open_nursery)
             case RefuseEvents():
@@ -236,7 +235,7 @@ class Driver:
             case _:
                 self._snapshots.serve(effect, self._open_nursery)
 
-    def _start_epoch(self, effect: EpochStarted) -> None:
+    async def _start_epoch(self, effect: EpochStarted) -> None:
         entry = effect.entry
         log.info(
             "epoch-started",
@@ -249,6 +248,16 @@ class Driver:
         if effect.key is not None and self.halted in [after_halt(each) for each in OVER_KEY]:
             log.info("voting-again", epoch=entry.epoch)
             self.halted = None
+        if effect.key is not None:
+            await self._reserve_room()
+
+    async def _reserve_room(self) -> None:
+        """Whoever votes has something to give up when the disk is full."""
+        assert self._vote_log is not None, "without a log, the core is given no voting key"
+        try:
+            await trio.to_thread.run_sync(self._vote_log.reserve)
+        except VoteLogFailed as error:
+            self._stop_voting(after_error(error))
 
     def _refuse(self, effect: RefuseEvents) -> None:
         for event, error in effect.refusals:

@@ -119,6 +119,14 @@ class VoteLog(Generic[R]):
             self._frame_count += 1
             self.size += len(data)
 
+    def reserve(self, size: int = BALLAST_SIZE) -> None:
+        """Hold this much of the disk from now on: for who has only just begun to vote.
+
+        Raises `VoteLogFailed` if there is not as much.
+        """
+        with _failures(self._folder):
+            _ensure_ballast(self._folder / BALLAST_NAME, size)
+
     def read(self) -> tuple[R, ...]:
         """Return all that is in the log now, in its order. Raises `VoteLogCorrupt`."""
         with _failures(self._folder):

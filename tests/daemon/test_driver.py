@@ -19,7 +19,7 @@ from daemon.storage import pruning
 from daemon.storage.proofs import keep_proofs
 from daemon.storage.staging import stage_entries
 from daemon.storage.store import ChainStore
-from daemon.storage.vote_log import VoteLog
+from daemon.storage.vote_log import BALLAST_NAME, BALLAST_SIZE, VoteLog
 from protocol.blocks import (
     Block,
     FinalizedBlocks,
@@ -217,6 +217,31 @@ async def test_a_member_that_does_not_vote_halts_too_and_remembers_why(tmp_path:
         assert rig.driver.stuck == after_halt(HaltReason.STATE_DIVERGED)
         assert rig.driver.core.chain.height == 1
         assert not rig.blamed
+
+
+async def test_who_begins_to_vote_holds_room_on_the_disk_at_once(tmp_path: Path) -> None:
+    ballast = tmp_path / "votes" / BALLAST_NAME
+    entry = EpochEntry(epoch=1, base_height=2, authorities=NETWORK.genesis.authorities)
+    async with running(tmp_path) as rig:
+        await rig.driver._carry_out(EpochStarted(entry, None))
+        assert ballast.stat().st_size == 4096
+        await rig.driver._carry_out(EpochStarted(entry, AUTHORITY.voting_key.public))
+        assert ballast.stat().st_size == BALLAST_SIZE
+
+
+async def test_who_finds_no_room_when_it_is_to_begin_does_not_vote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = EpochEntry(epoch=1, base_height=2, authorities=NETWORK.genesis.authorities)
+
+    def fail(*_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    async with running(tmp_path) as rig:
+        monkeypatch.setattr("os.posix_fallocate", fail)
+        await rig.driver._carry_out(EpochStarted(entry, AUTHORITY.voting_key.public))
+        assert "No space left" in str(rig.driver.halted)
+        assert rig.driver.core.consensus is None
 
 
 @pytest.mark.parametrize("reason", OVER_KEY)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from daemon.storage.vote_log import BALLAST_NAME, BALLAST_SIZE
 from protocol.identity import short
 from tests.system.nets import Daemon, Net, placet, running_net, wait_until
 
@@ -94,6 +95,7 @@ def test_a_member_becomes_an_authority_and_another_one_leaves(tmp_path: Path) ->
         net.first.submit(net.new_consent(founders[0]))
         take_in(net, founders)
         wait_until(lambda: net[NEWCOMER].status()["doing"] == "voting", f"{NEWCOMER} votes")
+        assert (net[NEWCOMER].home.votes / BALLAST_NAME).stat().st_size == BALLAST_SIZE
         # Of five authorities four are needed: without a founder, the newcomer is one of them.
         net[founders[3]].kill()
         net.first.submit(net.new_consent(founders[0]))

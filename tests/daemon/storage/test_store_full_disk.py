@@ -145,6 +145,17 @@ def test_without_room_for_the_ballast_there_is_no_voting(tmp_path: Path) -> None
         assert (tmp_path / BALLAST_NAME).stat().st_size == 2_000
 
 
+def test_room_that_is_not_there_cannot_be_reserved_later(tmp_path: Path) -> None:
+    with open_log(tmp_path) as log:
+        with no_file_larger_than(1_000), pytest.raises(VoteLogFailed):
+            log.reserve(2_000)
+        assert not (tmp_path / BALLAST_NAME).exists()
+        log.append(batch_of(1))
+
+        log.reserve(2_000)
+        assert (tmp_path / BALLAST_NAME).stat().st_size == 2_000
+
+
 @pytest.mark.system
 def test_a_store_on_a_disk_that_is_really_full_keeps_all_it_promised(tmp_path: Path) -> None:
     height, code, copied = fill_a_disk("store", tmp_path)
