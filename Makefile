@@ -15,7 +15,7 @@ help:
 	@echo 'make test    run all tests but the long ones (ARGS="-k consent" selects some)'
 	@echo 'make soak    run the long tests'
 	@echo 'make lint    format, style, types and import rules'
-	@echo 'make bench   measure (NAME=... for one benchmark)'
+	@echo 'make bench   measure against the goals (NAME=... for one benchmark; NAME=growth is not among the others)'
 	@echo 'make setup   only prepare .venv, with all tools'
 	@echo 'make lock    choose new versions of all dependencies'
 	@echo 'make clean   remove everything that was made here'

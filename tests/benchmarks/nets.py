@@ -16,16 +16,20 @@ from daemon.client import Client
 from tests.benchmarks.load import Target
 
 PLACET = Path(sys.executable).parent / "placet"
+MEBIBYTE = 1024 * 1024
+RESET_PEAK = "5"
+"""What makes Linux forget the most memory that a process ever had (proc(5), clear_refs)."""
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What processes have used since they started: CPU seconds, bytes written; and memory now."""
+    """What processes have used since they started: CPU seconds, bytes written; and memory."""
 
     cpu: float
     written: int
     resident: int
+    resident_peak: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,26 @@ class Net:
     def usage(self, name: str) -> Usage:
         return usage_of(self.process(name))
 
+    def start(self, *names: str) -> None:
+        """Start some of the nodes, and wait until each of them says that all is well."""
+        for name in names:
+            placet("start", "--home", str(self.home(name)))
+        wait_until(lambda: all(call(self.home(name), "status")["healthy"] for name in names))
+
+    def height(self, name: str) -> int:
+        """Return how far the node's chain goes; cheaper than a command."""
+        found: int = call(self.home(name), "status")["chain"]["height"]
+        return found
+
+    @contextmanager
+    def growth(self, name: str) -> Iterator[list[float]]:
+        """Put into a list by how many MiB the node's memory grew at most, in the context."""
+        process = self.process(name)
+        Path(f"/proc/{process}/clear_refs").write_text(RESET_PEAK)
+        before, found = self.usage(name).resident, list[float]()
+        yield found
+        found.append(round((self.usage(name).resident_peak - before) / MEBIBYTE, 1))
+
 
 def placet(*arguments: str, check: bool = True) -> Any:
     """Run a command and return what it prints as JSON."""
@@ -79,33 +103,40 @@ def call(home: Path, method: str, **params: Any) -> Any:
 
 
 @contextmanager
-def running_net(*, authorities: int = 4, members: int = 0) -> Iterator[Net]:
-    """Make a network, start it, and stop it in the end. Its folder is removed."""
+def made_net(*, authorities: int = 4, members: int = 0) -> Iterator[Net]:
+    """Make a network that is not started; what runs in the end is stopped, its folder removed."""
     with tempfile.TemporaryDirectory(prefix="placet-bench-") as folder:
         path = Path(folder) / "net"
         made = placet(
             "net", "create", str(path), "--authorities", str(authorities), "--members", str(members)
         )
-        net = Net(path, tuple(node["name"] for node in made["nodes"]))
         try:
-            placet("net", "up", str(path))
-            yield net
+            yield Net(path, tuple(node["name"] for node in made["nodes"]))
         finally:
             placet("net", "down", str(path), check=False)
+
+
+@contextmanager
+def running_net(*, authorities: int = 4, members: int = 0) -> Iterator[Net]:
+    """Make a network and start it; in the end it is stopped, its folder removed."""
+    with made_net(authorities=authorities, members=members) as net:
+        placet("net", "up", str(net.folder))
+        yield net
 
 
 def usage_of(process: int) -> Usage:
     """Read what a process has used from /proc."""
     fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
     cpu = (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
-    written = resident = 0
+    written, memory = 0, dict[str, int]()
     for line in Path(f"/proc/{process}/io").read_text().splitlines():
         if line.startswith("write_bytes:"):
             written = int(line.split()[1])
     for line in Path(f"/proc/{process}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            resident = int(line.split()[1]) * 1024
-    return Usage(cpu, written, resident)
+        if line.startswith(("VmRSS:", "VmHWM:")):
+            name, size, _ = line.split()
+            memory[name] = 1024 * int(size)
+    return Usage(cpu, written, resident=memory["VmRSS:"], resident_peak=memory["VmHWM:"])
 
 
 def wait_until(is_so: Any, seconds_max: float = 60) -> float:

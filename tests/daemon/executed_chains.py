@@ -41,10 +41,18 @@ class Store(StateView, Protocol):
 class ExecutedChain:
     """Adds blocks to a store, all of them valid."""
 
-    def __init__(self, store: Store, network: Network) -> None:
+    def __init__(
+        self,
+        store: Store,
+        network: Network,
+        *,
+        verifier: Verifier | None = None,
+        block_milliseconds: int = SECOND,
+    ) -> None:
         self.network = network
         self._store = store
-        self._verifier = Verifier()
+        self._verifier = verifier or Verifier()
+        self._block_milliseconds = block_milliseconds
         changes = genesis_changes(network.genesis)
         self._digest = StateDigest().updated({}, changes)
         self._head = genesis_block(network.genesis, self._digest.root)
@@ -66,7 +74,7 @@ class ExecutedChain:
             network=self.network.id,
             genesis=self.network.genesis,
             height=parent.height + 1,
-            timestamp=parent.timestamp + SECOND,
+            timestamp=parent.timestamp + self._block_milliseconds,
         )
         execution = execute(overlay, self._digest, events, context, self._verifier)
         overlay.apply(execution.changes)
