@@ -31,6 +31,7 @@ async def show(running: Running, call: Call) -> Json:
         "kem_key": member.kem_key.hex(),
         "addresses": list(running.node.addresses(member.id)),
         "record_count": did.record_count,
+        "erasure_count": did.erasure_count,
         "asked_count": did.asked_count,
         "answered_count": did.answered_count,
     }

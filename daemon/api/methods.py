@@ -48,6 +48,7 @@ METHODS: dict[str, RunningMethod] = {
     "records.show": records.show,
     "records.verify": records.verify,
     "records.fetch": records.fetch,
+    "records.erase": records.erase,
     "emergency.list": emergencies.list_all,
     "emergency.review": emergencies.review,
     "patient.audit": patients.audit,

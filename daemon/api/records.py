@@ -88,6 +88,7 @@ async def fetch(running: Running, call: Call) -> Json:
         role=call.text("role", ROLE_DEFAULT),
         consent=call.data("consent", size=16) if "consent" in call.params else None,
         justification=call.text("justification", ""),
+        on_chain=call.flag("on_chain"),
     )
     folder, keep = _path(call, "folder"), call.flag("keep")
 
@@ -98,6 +99,19 @@ async def fetch(running: Running, call: Call) -> Json:
 
     fetched = await with_progress(call, work)
     return [_view_delivered(running, delivered) for delivered in fetched]
+
+
+async def erase(running: Running, call: Call) -> Json:
+    """Destroy all that is here of a subject, log that it was done, and return what proves it."""
+    subject = call.data("subject", size=32)
+    erasure = await running.librarian.erase(subject)
+    return {
+        "subject": subject.hex(),
+        "records": view(erasure.records),
+        "event": erasure.event.hex(),
+        "height": None if erasure.receipt is None else erasure.receipt.height,
+        "salt": erasure.salt.hex(),
+    }
 
 
 def view_manifest(running: Running, manifest: Manifest) -> dict[str, Json]:

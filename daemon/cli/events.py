@@ -117,6 +117,10 @@ def _access_requested(event: Event) -> str:
     return f"{event['requester_name']} waits for an answer of {event['custodian_name']}"
 
 
+def _erased(event: Event) -> str:
+    return f"{event['custodian_name']} has erased records"
+
+
 def _equivocation(event: Event) -> str:
     return paint(f"an authority CONTRADICTED ITSELF, says {event['reporter_name']}", CAREFUL)
 
@@ -131,5 +135,6 @@ _TEXTS: dict[str, Callable[[Event], str]] = {
     "records-committed": _records_committed,
     "emergency-reviewed": _reviewed,
     "access-requested": _access_requested,
+    "erased": _erased,
     "equivocation": _equivocation,
 }

@@ -42,7 +42,7 @@ SECTIONS = {
     "Patients and records": {
         "patient": ("daemon.cli.patient:patient", "A patient's keys, and who read what."),
         "consent": ("daemon.cli.consent:consent", "Grant, withdraw and understand consent."),
-        "record": ("daemon.cli.record:record", "Add, fetch and list records."),
+        "record": ("daemon.cli.record:record", "Add, fetch, list and erase records."),
         "emergency": ("daemon.cli.emergency:emergency", "Access without consent, and its review."),
     },
     "Research": {

@@ -56,12 +56,13 @@ def _render(found: dict[str, Any]) -> str:
             ("officer", found["officer"]),
             ("addresses", ", ".join(found["addresses"])),
             ("records", f"{found['record_count']} committed"),
+            ("erasures", found["erasure_count"]),
         ]
     )
     silent = found["asked_count"] - found["answered_count"]
     if silent <= 0:
         return facts
-    return f"{facts}\n{paint(f'{silent} requests on the chain were not answered', FAINT)}"
+    return f"{facts}\n{paint(f'{silent} requests on the chain led to no disclosure', FAINT)}"
 
 
 def _role(each: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from daemon.cli.erase import erase
 from daemon.cli.errors import UsageWrong
 from daemon.cli.meter import Meter
 from daemon.cli.node import call
@@ -39,7 +40,10 @@ out_option = click.option("--out", type=click.Path(file_okay=False, path_type=Pa
 
 @click.group(epilog="Example: placet record fetch --custodian st-mary --subject 3f9a... --out .")
 def record() -> None:
-    """Add records, list them, and fetch those of other members."""
+    """Add, list and erase records, and fetch those of other members."""
+
+
+record.add_command(erase)
 
 
 @record.command(epilog="Example: placet record add bundle.json --subject 3f9a... --category lab")
@@ -153,6 +157,7 @@ def _render_verified(found: dict[str, Any]) -> str:
 @click.option("--purpose", default="TREAT", show_default=True, help="For what: an HL7 code.")
 @click.option("--role", default="staff", show_default=True, help="Who asks, in our organisation.")
 @click.option("--consent", type=HEX16, help="The consent that permits it, if we know.")
+@click.option("--on-chain", is_flag=True, help="Log the request first, so that silence shows.")
 @click.option("--keep", is_flag=True, help="Keep sealed copies in this node's vault, too.")
 @out_option
 @subject_option
@@ -164,6 +169,7 @@ def fetch(
     purpose: str,
     role: str,
     consent: str | None,
+    on_chain: bool,
     keep: bool,
     out: Path,
     subject: str | None,
@@ -172,7 +178,12 @@ def fetch(
     home: Home,
     as_json: bool,
 ) -> None:
-    """Fetch a patient's records from their custodian. The access is logged before they open."""
+    """Fetch a patient's records from their custodian. The access is logged before they open.
+
+    If a custodian does not answer, --on-chain puts the request on the chain before it asks again:
+    all members see that it was made, and whether a disclosure followed. What opens it is written to
+    a file request-....json in the folder; only who is shown that file learns what was asked for.
+    """
     chosen = subject_for(
         home,
         find_member(home, custodian)["id"],
@@ -186,6 +197,7 @@ def fetch(
         "records": list(records),
         "purpose": purpose,
         "role": role,
+        "on_chain": on_chain,
         "keep": keep,
         **({"consent": consent} if consent else {}),
     }

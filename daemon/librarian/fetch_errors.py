@@ -43,6 +43,17 @@ class CustodianUnreachable(DaemonError):
     next_step = "Try again later; `placet peer list` shows why it is not reached."
 
 
+class CustodianSilent(DaemonError):
+    """The custodian did not answer a request that is on the chain."""
+
+    code = "custodian-silent"
+    exit_code = Exit.TRY_AGAIN
+    next_step = (
+        "All members see that it was made: `placet member show CUSTODIAN`. Keep the request-*.json"
+        " file: it shows what was asked for. Then try again."
+    )
+
+
 class CustodianAtFault(DaemonError):
     """What the custodian sent is not what it logged, or against the rules."""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 import trio
 
+from daemon.errors import DaemonError
 from daemon.librarian.audits import ENTRIES_READ_MAX, Audits
 from daemon.librarian.batches import RecordBatches
 from daemon.librarian.consents import Consents, load_terms
@@ -32,7 +33,7 @@ from daemon.transport import StreamHandler
 from protocol.audit import AuditEntry, AuditWanted
 from protocol.codec import commit, encode
 from protocol.directives import BasePolicy, Decision, Directive, Question, Standing, decide
-from protocol.events import Erased, Event, sign_event
+from protocol.events import Erased, Event, EventId, event_id, sign_event
 from protocol.genesis import Member
 from protocol.identity import MemberId, SubjectId, Verifier, short
 from protocol.record import RecordId
@@ -49,17 +50,29 @@ SWEEP_SECONDS = 600
 AUDIT_ENTRIES_MAX = 65_536
 """How many entries of one subject are looked at."""
 
+LOG_SECONDS_MAX = 15
+"""How long an erasure waits until it is logged: what was destroyed cannot wait to be said."""
+
 ERASED_LIFETIME = 86_400_000
 """How long the event that logs an erasure may wait for a block, in milliseconds."""
 
 log = structlog.get_logger("librarian")
 
 
+class NothingToErase(DaemonError):
+    """Of a subject that we do not know, nothing can be destroyed."""
+
+    code = "nothing-to-erase"
+    next_step = "See whose records are here: placet record list"
+
+
 @dataclass(frozen=True, slots=True)
 class Erasure:
     """What opens the commitment in an `Erased` event: the records that were destroyed."""
 
-    receipt: Receipt
+    event: EventId
+    receipt: Receipt | None
+    """None if the event is not final yet: it is under way."""
     salt: bytes
     records: tuple[RecordId, ...]
 
@@ -158,19 +171,31 @@ class Librarian:
         return await trio.to_thread.run_sync(patient_audit, self._node.store, subject, entries)
 
     async def erase(self, subject: SubjectId) -> Erasure:
-        """Destroy all that we have about a subject, and log that we did. Raises `DaemonError`.
+        """Destroy all that we have about a subject, and log that we did.
 
         What the chain says stays, and means nothing any more. Copies that were fetched by others
         stay with them. The result is the patient's: nothing of it is kept here.
+
+        Raises `NothingToErase`, or another `DaemonError`.
         """
         salt = secrets.token_bytes(32)
+        if not await trio.to_thread.run_sync(self._knows, subject):
+            raise NothingToErase("This node keeps nothing of this patient.")
         erased = await trio.to_thread.run_sync(self._erase_all, subject)
         body = Erased(self._node.me, commit("erased", salt, encode((subject, erased))))
         event = Event(self._node.now() + ERASED_LIFETIME, body)
-        receipt = await self._node.submit(
-            sign_event(event, self._node.network, self._node.keys.signing)
+        signed = sign_event(event, self._node.network, self._node.keys.signing)
+        receipt = None
+        with trio.move_on_after(LOG_SECONDS_MAX):
+            receipt = await self._node.submit(signed)
+        return Erasure(event_id(event, self._node.network), receipt, salt, erased)
+
+    def _knows(self, subject: SubjectId) -> bool:
+        return bool(
+            any(True for _ in records_of(self._node.store, subject))
+            or self.consents.of(subject)
+            or self._audits.read(subject, 0, 1)[0]
         )
-        return Erasure(receipt, salt, erased)
 
     def _erase_all(self, subject: SubjectId) -> tuple[RecordId, ...]:
         """Destroy keys first: what is left after a crash is not readable."""

@@ -1,5 +1,11 @@
-"""Fetches records from a custodian, with as many requests as it takes."""
+"""Fetches records from a custodian, with as many requests as it takes.
 
+Who wants it puts the first request on the chain before the custodian hears of it: then all members
+see whether a disclosure follows. What opens its commitment stays with us, in a file beside the
+records.
+"""
+
+import json
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +14,21 @@ import trio
 
 from daemon.librarian.downloads import Fetched
 from daemon.librarian.fetch import RecordFetch, Report, Target
-from daemon.librarian.fetch_errors import NoSuchFolder, OwnRecords
+from daemon.librarian.fetch_errors import (
+    CustodianBusy,
+    CustodianSilent,
+    CustodianUnreachable,
+    NoSuchFolder,
+    OwnRecords,
+)
 from daemon.librarian.limits import RecordLimits
 from daemon.librarian.node import LibrarianNode
-from daemon.receipts import Receipts
+from daemon.receipts import Receipt, Receipts
+from daemon.storage.files import disk_errors, write_file
+from protocol.codec import encode
 from protocol.envelope import ENVELOPES_MAX
-from protocol.events import ConsentId, EventId
-from protocol.identity import MemberId, SubjectId
+from protocol.events import AccessRequested, ConsentId, Event, EventId, event_id, sign_event
+from protocol.identity import MemberId, NetworkId, SubjectId, short
 from protocol.record import RecordId
 from protocol.request import REQUEST_VERSION, AccessRequest, SignedRequest, sign_request
 from protocol.terms import Purpose
@@ -37,6 +51,8 @@ class Order:
     role: str
     consent: ConsentId | None = None
     justification: str = ""
+    on_chain: bool = False
+    """Whether the request is logged first, so that the custodian's silence can be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +89,38 @@ class RecordRequester:
     async def _fetch(self, order: Order, target: Target) -> list[Delivered]:
         waiting = _parts(order.records) or [()]
         delivered: list[Delivered] = []
+        if order.on_chain:
+            signed = self.sign(order, waiting.pop(0))
+            receipt = await self._log(order, signed, target.folder)
+            try:
+                delivered.append(await self._exchange(signed, target, waiting))
+            except (CustodianUnreachable, CustodianBusy) as error:
+                where = f"The request is in block {receipt.height}."
+                raise CustodianSilent(f"{error} {where}") from error
         while waiting and len(delivered) < REQUESTS_MAX:
             signed = self.sign(order, waiting.pop(0))
-            with RecordFetch(self._node, self._receipts, signed, target) as fetch:
-                conclude = await fetch.run()
-                assert conclude.disclosure is not None
-                delivered.append(Delivered(conclude.disclosure, fetch.fetched))
-            waiting += _parts(conclude.others)
+            delivered.append(await self._exchange(signed, target, waiting))
         return delivered
+
+    async def _exchange(
+        self, signed: SignedRequest, target: Target, waiting: list[tuple[RecordId, ...]]
+    ) -> Delivered:
+        """Have one request answered; what the answer leaves out is `waiting` for another one."""
+        with RecordFetch(self._node, self._receipts, signed, target) as fetch:
+            conclude = await fetch.run()
+            assert conclude.disclosure is not None
+            waiting += _parts(conclude.others)
+            return Delivered(conclude.disclosure, fetch.fetched)
+
+    async def _log(self, order: Order, signed: SignedRequest, folder: Path) -> Receipt:
+        """Put the request on the chain; what opens it is on our disk before."""
+        body = AccessRequested(self._node.me, order.custodian, signed.commitment)
+        event = Event(valid_until=signed.request.valid_until, body=body)
+        path = folder / f"request-{short(signed.commitment)}.json"
+        await trio.to_thread.run_sync(_write_opening, path, event, signed, self._node.network)
+        return await self._node.submit(
+            sign_event(event, self._node.network, self._node.keys.signing)
+        )
 
     def sign(self, order: Order, records: tuple[RecordId, ...]) -> SignedRequest:
         """Return the request for `records` of an order, signed now."""
@@ -101,6 +141,21 @@ class RecordRequester:
             custodian=order.custodian,
             network=self._node.network,
         )
+
+
+def _write_opening(path: Path, event: Event, signed: SignedRequest, network: NetworkId) -> None:
+    """Write what proves to whoever sees it what the event asks for, and that we asked."""
+    opening = {
+        "event": event_id(event, network).hex(),
+        "request": signed.commitment.hex(),
+        "salt": signed.salt.hex(),
+        "opening": encode(signed.request).hex(),
+        "purpose": signed.request.purpose.value,
+        "subject": signed.request.subject.hex(),
+        "records": [record.hex() for record in signed.request.records],
+    }
+    with disk_errors("the request"):
+        write_file(path, json.dumps(opening, indent=2).encode(), replace=False)
 
 
 def _parts(records: tuple[RecordId, ...]) -> list[tuple[RecordId, ...]]:

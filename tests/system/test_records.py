@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from daemon.storage.home import Home
+from protocol.codec import commit, encode
 from tests.system.disks import small_disk
 from tests.system.nets import Daemon, Done, Net, placet, running_net
 
@@ -28,7 +29,7 @@ class Patient:
     """Somebody whose hospital is the custodian, and who lets a laboratory read everything."""
 
     def __init__(self, net: Net, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.net = folder, net
         self.hospital, self.laboratory = net.first, net["city-lab"]
         self.key = ["--key", str(folder / "patient.key"), "--json"]
         self.do(None, "patient", "new", folder / "patient.key", "--json")
@@ -42,9 +43,9 @@ class Patient:
     def add(self, path: Path, *, check: bool = True) -> Done:
         return self.do(self.hospital, "record", "add", path, *self.key, check=check)
 
-    def fetch(self, record: str, out: Path, *, check: bool = True) -> Done:
+    def fetch(self, record: str, out: Path, *options: str, check: bool = True) -> Done:
         out.mkdir(exist_ok=True)
-        wanted = ["--custodian", self.hospital.name, "--record", record, *self.key]
+        wanted = ["--custodian", self.hospital.name, "--record", record, *self.key, *options]
         return self.do(self.laboratory, "record", "fetch", *wanted, "--out", out, check=check)
 
 
@@ -127,6 +128,53 @@ def test_a_record_that_does_not_fit_on_the_disk_leaves_nothing(tmp_path: Path) -
         assert json.loads(patient.do(small, "record", "list", "--json").output)
         assert little["length"] == 100
         assert small.status()["healthy"]
+
+
+def test_what_is_erased_cannot_be_fetched_and_the_chain_says_so(
+    patient: Patient, tmp_path: Path
+) -> None:
+    erased = Patient(patient.net, tmp_path)
+    record = erased.add(sparse(tmp_path / "letter.txt", 100)).json["record"]
+    erased.fetch(record, tmp_path / "before")
+    erase = ("record", "erase", "--yes", *erased.key)
+    found = erased.do(erased.hospital, *erase).json
+    assert found["records"] == [record]
+
+    assert not (erased.hospital.home.vault / "records" / record).exists()
+    assert erased.fetch(record, tmp_path / "after", check=False).error["code"] == "access-refused"
+    again = erased.do(erased.hospital, *erase, check=False)
+    assert again.error["code"] == "nothing-to-erase"
+    assert erased.do(erased.hospital, "record", "verify", "--json").json["good"]
+    erased.net.settle()
+    event = erased.do(erased.laboratory, "events", "--kind", "erased", "--json").json
+    assert (event["id"], event["height"]) == (found["event"], found["height"])
+    opened = encode((bytes.fromhex(found["subject"]), (bytes.fromhex(record),)))
+    assert commit("erased", bytes.fromhex(found["salt"]), opened).hex() == event["what"]
+
+
+def test_the_silence_of_a_custodian_is_on_the_chain_until_it_answers(tmp_path: Path) -> None:
+    with running_net(tmp_path, authorities=1, members=2) as net:
+        patient = Patient(net, tmp_path)
+        patient.hospital = custodian = net["corner-pharmacy"]
+        grant = ["--custodian", custodian.name, "--to", "city-lab", *patient.key]
+        patient.do(custodian, "consent", "grant", *grant)
+        record = patient.add(sparse(tmp_path / "letter.txt", 100)).json["record"]
+        net.settle()
+        custodian.kill()
+        silent = patient.fetch(record, tmp_path / "out", "--on-chain", check=False)
+        assert (silent.code, silent.error["code"]) == (TRY_AGAIN, "custodian-silent")
+        assert counts_of(patient, custodian) == (1, 0)
+        custodian.start()
+        patient.fetch(record, tmp_path / "out", "--on-chain")
+        assert counts_of(patient, custodian) == (2, 1)
+        assert len(list((tmp_path / "out").glob("request-*.json"))) == 2
+
+
+def counts_of(patient: Patient, custodian: Daemon) -> tuple[int, int]:
+    """Return how often the custodian was asked on the chain, and how often that led to anything."""
+    name = ("member", "show", custodian.name, "--json")
+    found = patient.do(patient.laboratory, *name).json
+    return found["asked_count"], found["answered_count"]
 
 
 def listed(patient: Patient) -> list[list[dict[str, object]]]:

@@ -26,6 +26,7 @@ def member(identifier: str, name: str, **changes: Any) -> dict[str, Any]:
         "kem_key": "99" * 1216,
         "addresses": ["/ip4/192.0.2.1/tcp/4001"],
         "record_count": 4,
+        "erasure_count": 0,
         "asked_count": 0,
         "answered_count": 0,
     } | changes

@@ -178,6 +178,9 @@ def test_an_audit_asks_each_custodian_with_a_signed_question(node: Canned, scree
     assert len(bytes.fromhex(params["signature"])) == 64
 
 
+UNDONE_BY_NOBODY = {"emergency.review", "invites.revoke", "records.fetch", "records.erase"}
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -186,13 +189,14 @@ def test_an_audit_asks_each_custodian_with_a_signed_question(node: Canned, scree
         "stop --kill",
         f"emergency open --custodian st-mary --subject {SUBJECT}"
         " --justification unconscious-after-an-accident",
+        f"record erase --subject {SUBJECT}",
     ],
 )
 def test_what_cannot_be_undone_wants_yes_where_nobody_can_be_asked(
     node: Canned, screen: Screen, command: str
 ) -> None:
     assert screen.error(command)["code"] == "confirmation-needed"
-    assert not {"emergency.review", "invites.revoke", "records.fetch"} & set(dict(node.asked))
+    assert not UNDONE_BY_NOBODY & set(dict(node.asked))
 
 
 def test_an_emergency_needs_a_sentence(node: Canned, screen: Screen) -> None:
@@ -215,6 +219,29 @@ def test_a_record_is_added_by_its_absolute_path(
         assert screen.run("record add scan.dcm") == 0
         assert node.params_of("records.add")["subject"] == KEY.public.hex()
     assert "committed in block 3" in screen.out
+
+
+def test_an_erasure_gives_away_what_proves_it(home: Home, screen: Screen) -> None:
+    erased = {
+        "subject": KEY.public.hex(), "records": [RECORD], "event": EVENT, "height": 9,
+        "salt": "ab" * 32,
+    }  # fmt: skip
+    with canned_node(home, ANSWERS | {"records.erase": erased}) as node:
+        assert screen.json("record erase --yes") == erased
+        assert node.params_of("records.erase") == {"subject": KEY.public.hex()}
+        assert screen.run(f"record erase --yes --subject {SUBJECT}") == 0
+        assert node.params_of("records.erase") == {"subject": SUBJECT}
+    assert "1 record erased, and logged in block 9" in screen.out
+    assert "ab" * 32 in screen.out
+
+
+def test_a_request_goes_on_the_chain_only_if_told_to(home: Home, screen: Screen) -> None:
+    command = f"record fetch --custodian st-mary --subject {SUBJECT} --out {home.path}"
+    with canned_node(home, ANSWERS | {"records.fetch": []}) as node:
+        screen.run(command)
+        assert node.params_of("records.fetch")["on_chain"] is False
+        screen.run(f"{command} --on-chain")
+        assert node.params_of("records.fetch")["on_chain"] is True
 
 
 def test_a_refused_record_tells_what_the_patient_can_do(home: Home, screen: Screen) -> None:

@@ -4,12 +4,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import trio
 
+from daemon.librarian import librarian as module
 from daemon.librarian.audits import AuditDamaged
 from daemon.librarian.fetch_errors import AccessRefused, CustodianUnreachable
+from daemon.librarian.librarian import NothingToErase
+from daemon.receipts import Receipt
 from protocol.audit_question import QUESTION_LIFETIME, AuditWanted, sign_audit_question
 from protocol.codec import commit, encode
-from protocol.events import Erased
+from protocol.events import Erased, SignedEvent
 from protocol.identity import SigningKey
 from tests.daemon.librarian_steps import JUSTIFICATION, add, emergency, fetch, order, until
 from tests.daemon.town import PATIENT, SUBJECT, Town, TownNode
@@ -81,6 +85,33 @@ async def test_what_is_erased_is_gone_and_logged(town: Town, tmp_path: Path) -> 
     assert [access.request for access in audit.accesses] == [None]
     with pytest.raises(AccessRefused):
         await fetch(town.pharmacy, emergency(town), tmp_path)
+
+
+async def test_who_is_not_known_cannot_be_erased(town: Town, tmp_path: Path) -> None:
+    await add(town, tmp_path)
+    events = len(town.events)
+    with pytest.raises(NothingToErase):
+        await town.hospital.librarian.erase(bytes(32))
+    await town.hospital.librarian.erase(SUBJECT)
+    with pytest.raises(NothingToErase):
+        await town.hospital.librarian.erase(SUBJECT)
+    assert len(town.events) == events + 1
+
+
+async def never(_: SignedEvent) -> Receipt:
+    await trio.sleep_forever()
+    raise AssertionError
+
+
+async def test_an_erasure_does_not_wait_for_a_network_that_is_away(
+    town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add(town, tmp_path)
+    monkeypatch.setattr(module, "LOG_SECONDS_MAX", 0.001)
+    monkeypatch.setattr(town, "submit", never)
+    erasure = await town.hospital.librarian.erase(SUBJECT)
+    assert erasure.receipt is None
+    assert town.hospital.vault.record_ids() == ()
 
 
 async def test_a_damaged_audit_is_the_custodians_trouble(town: Town, tmp_path: Path) -> None:
