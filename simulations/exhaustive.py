@@ -1,7 +1,7 @@
 """Every crash that a short run can have: at each durable write, singly and in pairs.
 
-Four authorities make three blocks. Each time one of them writes durably (to the vote log, or a
-block to the store) it may die before the write, in the middle of it, or after it and before it
+Four authorities make three blocks. Each time one of them writes durably (to the vote log, a block
+to the store, or a new vote log without what that block settles) it may die before the write, in the middle of it, or after it and before it
 hears that it is durable. All such crashes are tried, and all pairs of them. Afterwards the node
 comes back with what its disk holds, and all checkers must find everything as it should be.
 
@@ -27,6 +27,7 @@ from simulations.scenario.model import LinkSpec, Load, NetworkSpec, Scenario
 from simulations.world.clock import EPOCH_START
 from simulations.world.core_host import CoreHost
 from simulations.world.deeds import records_committed, token
+from simulations.world.vote_log import PruneLog
 from simulations.world.world import World
 
 AUTHORITIES = 4
@@ -37,6 +38,8 @@ EVENT_EVERY = 1_000
 DOWN_FOR = 300
 """How long a node that died is away, in milliseconds: the others go on without it meanwhile."""
 EVENT_LIFETIME = 3_600_000
+LOG_LIMIT = 1_000
+"""From how many bytes on a vote log is pruned: each block does it, or each second."""
 CHUNK = 16
 """How many runs a worker takes at once."""
 
@@ -92,6 +95,15 @@ class CrashingHost(CoreHost):
             super()._sync(records)
             return
         self.log.extend(records[:kept])
+        self._die()
+
+    def _prune(self, prune: PruneLog) -> None:
+        kept = self._count(1)
+        if kept is None:
+            super()._prune(prune)
+            return
+        if kept == 1:
+            self.log = prune.needed(self.log)
         self._die()
 
     def _count(self, size: int) -> int | None:
@@ -163,7 +175,10 @@ def _examine(crashes: tuple[Crash, ...]) -> str:
 
 def _prepare(crashes: tuple[Crash, ...]) -> Run:
     make = partial(CrashingHost, crashes=crashes)
-    return Run(SCENARIO, 1, plan=Clients, kinds=dict.fromkeys(range(AUTHORITIES), make))
+    run = Run(SCENARIO, 1, plan=Clients, kinds=dict.fromkeys(range(AUTHORITIES), make))
+    for host in run.world.hosts:
+        host.log_limit_least = LOG_LIMIT
+    return run
 
 
 def _hosts(run: Run) -> list[CrashingHost]:

@@ -199,8 +199,10 @@ class CoreHost(Host):
                 self.set_timer(timer, at)
             case CancelTimer(timer):
                 self.timers.pop(timer, None)
-            case StoreBlocks() if self.can_write:
-                self.disk.append(effect.finalization, effect.certificate, effect.tail)
+            case StoreBlocks(certificate=certificate) if self.can_write:
+                self.disk.append(effect.finalization, certificate, effect.tail)
+                if self.may_vote:
+                    self.log_settled(certificate.epoch, certificate.view)
             case BlocksStored():
                 self.step(effect)
             case SendRange(peer, first, last):

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from protocol.blocks import Block, BlockHash, FinalizedBlocks, block_hash, genesis_block
 from protocol.chain import Finalization
-from protocol.consensus import LogRecord, is_settled
+from protocol.consensus import LogRecord
 from protocol.digest import StateDigest
 from protocol.events import EventId
 from protocol.genesis import Genesis
@@ -94,17 +94,15 @@ class Disk:
     ) -> Origin:
         """Return what the node of party `name` starts from; without `keys` it does not vote."""
         party, head = self.cast.parties[name], self.blocks[-1]
-        certificate = self.certificates.get(self.height)
-        settled = (0, 0) if certificate is None else (certificate.epoch, certificate.view)
         return Origin(
             genesis=self.cast.genesis,
             key=party.key,
             voting_keys=tuple(keys),
             head=head,
-            certificate=certificate,
+            certificate=self.certificates.get(self.height),
             state=self.state,
             digest=self.digest,
-            log=[record for record in log if not is_settled(record, *settled)],
+            log=tuple(log),
             peer_records=tuple(self.peer_records.values()),
             sequence=sequence,
             verifier=self.cast.verifier,

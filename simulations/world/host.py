@@ -1,7 +1,7 @@
 """A host drives one machine as the daemon does, on a disk that forgets what was not synced.
 
-Effects wait in a queue and are carried out one by one. At a `Persist` the queue stands still until
-the disk is done; inputs go on meanwhile, and their effects wait behind. The process may be killed
+Effects wait in a queue and are carried out one by one. At a `Persist`, and while the vote log is
+pruned, the queue stands still until the disk is done; inputs go on meanwhile, and their effects wait behind. The process may be killed
 before any effect: the queue is lost, of unsynced records a prefix may survive. It may also be
 stopped for a while (`pause`), and its disk may refuse to write, which ends the process.
 
@@ -18,9 +18,12 @@ from protocol.errors import ProtocolError
 from simulations.world.clock import Clock
 from simulations.world.network import Network
 from simulations.world.processor import Processor
+from simulations.world.vote_log import DAEMON_LIMIT, PREFIX_SIZE, PruneLog, batch_size, log_size
 
 RESTART_DELAY = 500
 """How long a process that died of itself is down, in milliseconds."""
+RENAMED = 0.5
+"""How often a process that dies while it prunes its log leaves the new log."""
 HELD_MAX = 100_000
 """How much of what happens waits for a paused process; the rest is lost."""
 
@@ -46,6 +49,8 @@ class Host:
         self.machine: Any = None
         self.log: list[LogRecord] = []
         """What is durable in the vote log."""
+        self.log_limit_least = DAEMON_LIMIT
+        """From how many bytes on the vote log is pruned, for the first time after a start."""
         self.timers: dict[Any, int] = {}
         self.blamed: list[tuple[int, ProtocolError]] = []
         self.halted: str | None = None
@@ -57,6 +62,9 @@ class Host:
         self._life = 0
         self._queue: deque[Any] = deque()
         self._syncing: tuple[LogRecord, ...] | None = None
+        self._pruning: PruneLog | None = None
+        self._log_size = PREFIX_SIZE
+        self._log_limit = DAEMON_LIMIT
         self._held: list[tuple[Callable[..., None], tuple[Any, ...]]] | None = None
         network.add(self)
 
@@ -104,6 +112,7 @@ class Host:
             return
         self._life += 1
         self.machine = self.boot()
+        self._log_size, self._log_limit = log_size(self.log), self.log_limit_least
         self.started()
 
     def kill(self) -> None:
@@ -114,10 +123,13 @@ class Host:
             torn = self.network.random.randint(0, len(self._syncing))
             self.fate["torn" if 0 < torn < len(self._syncing) else "unsynced"] += 1
             self.log.extend(self._syncing[:torn])
+        if self._pruning is not None and self.network.random.random() < RENAMED:
+            self.fate["pruned-unheard"] += 1
+            self.log = self._pruning.needed(self.log)
         self.machine = None
         self._life += 1
         self._queue.clear()
-        self._syncing = None
+        self._syncing = self._pruning = None
         self._held = None
         self.timers.clear()
         if self.processor is not None:
@@ -204,7 +216,11 @@ class Host:
     @property
     def is_idle(self) -> bool:
         """Say whether all effects are carried out."""
-        return not self._queue and self._syncing is None
+        return not self._queue and not self._is_writing
+
+    @property
+    def _is_writing(self) -> bool:
+        return self._syncing is not None or self._pruning is not None
 
     @property
     def can_write(self) -> bool:
@@ -217,7 +233,7 @@ class Host:
         return False
 
     def _work(self) -> None:
-        while self._queue and self._syncing is None and self.is_up:
+        while self._queue and not self._is_writing and self.is_up:
             if self.kill_at is not None and self.effects_done >= self.kill_at:
                 self.kill_at = None
                 self.fate["kill-between-effects"] += 1
@@ -228,6 +244,8 @@ class Host:
             match effect:
                 case Persist(records):
                     self._sync(records)
+                case PruneLog():
+                    self._prune(effect)
                 case Persisted():
                     self.step(effect)
                 case _:
@@ -235,13 +253,15 @@ class Host:
 
     def _sync(self, records: tuple[LogRecord, ...]) -> None:
         self._syncing = records
-        if not self.can_write:
-            return
+        if self.can_write:
+            self.network.after(self._sync_delay(), self._synced, self._life)
+
+    def _sync_delay(self) -> int:
         delay = self.fsync_min + self.stall
         if self.fsync_spread:
             delay += self.network.random.randrange(self.fsync_spread + 1)
         self.stall = 0
-        self.network.after(delay, self._synced, self._life)
+        return delay
 
     def _synced(self, life: int) -> None:
         if life != self._life or self._syncing is None:
@@ -249,5 +269,30 @@ class Host:
         if self.holds(self._synced, life):
             return
         self.log.extend(self._syncing)
+        self._log_size += batch_size(self._syncing)
         self._syncing = None
+        self._work()
+
+    def log_settled(self, epoch: int, view: int) -> None:
+        """A block of this view is stored: before all else, prune the log if it has grown."""
+        if self._log_size >= self._log_limit:
+            self._queue.appendleft(PruneLog(epoch, view))
+
+    def _prune(self, prune: PruneLog) -> None:
+        """Write a new log, let it take the place of the old one, and sync the folder."""
+        self._pruning = prune
+        if self.can_write:
+            delay = self._sync_delay() + self._sync_delay()
+            self.network.after(delay, self._pruned, self._life)
+
+    def _pruned(self, life: int) -> None:
+        if life != self._life or self._pruning is None:
+            return
+        if self.holds(self._pruned, life):
+            return
+        self.log = self._pruning.needed(self.log)
+        self._log_size = log_size(self.log)
+        self._log_limit = 2 * self._log_size + self.log_limit_least
+        self._pruning = None
+        self.fate["pruned"] += 1
         self._work()

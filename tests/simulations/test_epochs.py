@@ -9,6 +9,7 @@ from simulations.world.clock import EPOCH_START
 from simulations.world.core_host import CoreHost
 from simulations.world.deeds import authority_ballot, authority_ready
 from simulations.world.membership import follow_members
+from simulations.world.vote_log import DAEMON_LIMIT
 from tests.simulations.scenes import finish, scene
 
 LIFETIME = 3_600_000
@@ -58,6 +59,7 @@ def voters(run: Run) -> list[int]:
 def test_a_member_becomes_an_authority_and_votes() -> None:
     run = scene(duration=15_000)
     newcomer = run.world.hosts[4]
+    newcomer.log_limit_least = DAEMON_LIMIT
     plan_addition(run, newcomer)
     finish(run)
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from protocol.consensus.log import Frozen, StrayVote, epoch_of
+from protocol.electorates import epoch_at
 from simulations.scenario.model import Fault
 from simulations.world.core_host import CoreHost
 from simulations.world.disk import Disk
@@ -13,6 +15,8 @@ DOWN = 2_000
 """How long an operator needs, in milliseconds."""
 SLOW_FSYNC = 1_000
 STALL = 30_000
+UNPRUNED = (StrayVote, Frozen)
+"""Records that are never pruned, and do not tell from where on the log is complete."""
 
 
 def disk_full(world: World, fault: Fault) -> End:
@@ -65,7 +69,8 @@ def stall(world: World, fault: Fault) -> End:
 def restore_backup(world: World, fault: Fault) -> End:
     """Put back what was put aside when the fault began; at its end, `nodes` start from that.
 
-    `votes` restores the vote log as well, which no operator may do.
+    `votes` restores the vote log as well, which no operator may do. An authority may fall silent
+    without that, too, if blocks that are lost again have let its log be pruned.
     """
     hosts = world.hosts_named(fault.nodes)
     for host in hosts:
@@ -79,9 +84,10 @@ def restore_backup(world: World, fault: Fault) -> End:
             host.disk, log = host.backup
             host.backup = None
             if fault.action == "votes":
+                host.log = log
+            if fault.action == "votes" or _has_pruned_beyond(host):
                 _distrust(world, host)
                 world.stale.add(host.place)
-                host.log = log
             world.network.after(DOWN, host.start)
 
     return end
@@ -104,6 +110,16 @@ def bit_flip(world: World, fault: Fault) -> End:
         _observe(world, host)
         world.network.after(DOWN, host.start)
     return _nothing
+
+
+def _has_pruned_beyond(host: CoreHost) -> bool:
+    """Say whether the vote log may lack votes in the epoch of the chain, and does not tell which.
+
+    A log that still holds something of the epoch is not pruned above that (R13).
+    """
+    epoch = epoch_at(host.disk.state, host.disk.height + 1).epoch
+    speaks = any(epoch_of(each) == epoch for each in host.log if not isinstance(each, UNPRUNED))
+    return host.fate["pruned"] > 0 and not speaks
 
 
 def _observe(world: World, host: CoreHost) -> None:
