@@ -1,9 +1,10 @@
 """Every crash that a short run can have: at each durable write, singly and in pairs.
 
 Four authorities make three blocks. Each time one of them writes durably (to the vote log, a block
-to the store, or a new vote log without what that block settles) it may die before the write, in the middle of it, or after it and before it
-hears that it is durable. All such crashes are tried, and all pairs of them. Afterwards the node
-comes back with what its disk holds, and all checkers must find everything as it should be.
+to the store, or a new vote log without what that block settles) it may die before the write, in the
+middle of it, or after it and before it hears that it is durable. All such crashes are tried, and
+all pairs of them. Afterwards the node comes back with what its disk holds, and all checkers must
+find everything as it should be.
 
     python -m simulations.exhaustive [--pairs] [--workers N]
 
@@ -177,7 +178,7 @@ def _prepare(crashes: tuple[Crash, ...]) -> Run:
     make = partial(CrashingHost, crashes=crashes)
     run = Run(SCENARIO, 1, plan=Clients, kinds=dict.fromkeys(range(AUTHORITIES), make))
     for host in run.world.hosts:
-        host.log_limit_least = LOG_LIMIT
+        host.log_growth.limit_least = LOG_LIMIT
     return run
 
 

@@ -199,10 +199,8 @@ class CoreHost(Host):
                 self.set_timer(timer, at)
             case CancelTimer(timer):
                 self.timers.pop(timer, None)
-            case StoreBlocks(certificate=certificate) if self.can_write:
-                self.disk.append(effect.finalization, certificate, effect.tail)
-                if self.may_vote:
-                    self.log_settled(certificate.epoch, certificate.view)
+            case StoreBlocks() if self.can_write:
+                self._store(effect)
             case BlocksStored():
                 self.step(effect)
             case SendRange(peer, first, last):
@@ -213,6 +211,11 @@ class CoreHost(Host):
                 self._copy(effect)
             case _:
                 self._take_note(effect)
+
+    def _store(self, effect: StoreBlocks) -> None:
+        self.disk.append(effect.finalization, effect.certificate, effect.tail)
+        if self.may_vote:
+            self.log_settled(effect.certificate.epoch, effect.certificate.view)
 
     def _copy(self, effect: SnapshotEffect) -> None:
         match effect:

@@ -1,9 +1,10 @@
 """A host drives one machine as the daemon does, on a disk that forgets what was not synced.
 
 Effects wait in a queue and are carried out one by one. At a `Persist`, and while the vote log is
-pruned, the queue stands still until the disk is done; inputs go on meanwhile, and their effects wait behind. The process may be killed
-before any effect: the queue is lost, of unsynced records a prefix may survive. It may also be
-stopped for a while (`pause`), and its disk may refuse to write, which ends the process.
+pruned, the queue stands still until the disk is done; inputs go on meanwhile, and their effects
+wait behind. The process may be killed before any effect: the queue is lost, of unsynced records a
+prefix may survive. It may also be stopped for a while (`pause`), and its disk may refuse to write,
+which ends the process.
 
 A subclass starts the machine from what is on disk (`boot`) and carries out what is not a `Persist`
 (`carry_out`), so the same network drives the consensus machine alone or a whole node.
@@ -18,7 +19,7 @@ from protocol.errors import ProtocolError
 from simulations.world.clock import Clock
 from simulations.world.network import Network
 from simulations.world.processor import Processor
-from simulations.world.vote_log import DAEMON_LIMIT, PREFIX_SIZE, PruneLog, batch_size, log_size
+from simulations.world.vote_log import Growth, PruneLog
 
 RESTART_DELAY = 500
 """How long a process that died of itself is down, in milliseconds."""
@@ -33,8 +34,7 @@ class Host:
 
     def __init__(self, network: Network, *, name: int, place: int) -> None:
         self.network = network
-        self.name = name
-        self.place = place
+        self.name, self.place = name, place
         self.clock = Clock()
         self.fsync_min = 5
         self.fsync_spread = 0
@@ -49,8 +49,7 @@ class Host:
         self.machine: Any = None
         self.log: list[LogRecord] = []
         """What is durable in the vote log."""
-        self.log_limit_least = DAEMON_LIMIT
-        """From how many bytes on the vote log is pruned, for the first time after a start."""
+        self.log_growth = Growth()
         self.timers: dict[Any, int] = {}
         self.blamed: list[tuple[int, ProtocolError]] = []
         self.halted: str | None = None
@@ -62,9 +61,6 @@ class Host:
         self._life = 0
         self._queue: deque[Any] = deque()
         self._syncing: tuple[LogRecord, ...] | None = None
-        self._pruning: PruneLog | None = None
-        self._log_size = PREFIX_SIZE
-        self._log_limit = DAEMON_LIMIT
         self._held: list[tuple[Callable[..., None], tuple[Any, ...]]] | None = None
         network.add(self)
 
@@ -112,7 +108,7 @@ class Host:
             return
         self._life += 1
         self.machine = self.boot()
-        self._log_size, self._log_limit = log_size(self.log), self.log_limit_least
+        self.log_growth.opened(self.log)
         self.started()
 
     def kill(self) -> None:
@@ -123,13 +119,13 @@ class Host:
             torn = self.network.random.randint(0, len(self._syncing))
             self.fate["torn" if 0 < torn < len(self._syncing) else "unsynced"] += 1
             self.log.extend(self._syncing[:torn])
-        if self._pruning is not None and self.network.random.random() < RENAMED:
+        if self.log_growth.pruning is not None and self.network.random.random() < RENAMED:
             self.fate["pruned-unheard"] += 1
-            self.log = self._pruning.needed(self.log)
+            self.log = self.log_growth.pruning.needed(self.log)
         self.machine = None
         self._life += 1
         self._queue.clear()
-        self._syncing = self._pruning = None
+        self._syncing = self.log_growth.pruning = None
         self._held = None
         self.timers.clear()
         if self.processor is not None:
@@ -220,7 +216,7 @@ class Host:
 
     @property
     def _is_writing(self) -> bool:
-        return self._syncing is not None or self._pruning is not None
+        return self._syncing is not None or self.log_growth.pruning is not None
 
     @property
     def can_write(self) -> bool:
@@ -269,30 +265,28 @@ class Host:
         if self.holds(self._synced, life):
             return
         self.log.extend(self._syncing)
-        self._log_size += batch_size(self._syncing)
+        self.log_growth.appended(self._syncing)
         self._syncing = None
         self._work()
 
     def log_settled(self, epoch: int, view: int) -> None:
         """A block of this view is stored: before all else, prune the log if it has grown."""
-        if self._log_size >= self._log_limit:
+        if self.log_growth.is_due:
             self._queue.appendleft(PruneLog(epoch, view))
 
     def _prune(self, prune: PruneLog) -> None:
         """Write a new log, let it take the place of the old one, and sync the folder."""
-        self._pruning = prune
+        self.log_growth.pruning = prune
         if self.can_write:
             delay = self._sync_delay() + self._sync_delay()
             self.network.after(delay, self._pruned, self._life)
 
     def _pruned(self, life: int) -> None:
-        if life != self._life or self._pruning is None:
+        if life != self._life or self.log_growth.pruning is None:
             return
         if self.holds(self._pruned, life):
             return
-        self.log = self._pruning.needed(self.log)
-        self._log_size = log_size(self.log)
-        self._log_limit = 2 * self._log_size + self.log_limit_least
-        self._pruning = None
+        self.log = self.log_growth.pruning.needed(self.log)
+        self.log_growth.pruned(self.log)
         self.fate["pruned"] += 1
         self._work()

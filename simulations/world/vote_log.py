@@ -7,6 +7,7 @@ Most runs are over before a log reaches the daemon's limit, so most hosts have a
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from protocol.codec import encode
@@ -41,3 +42,30 @@ def batch_size(records: Sequence[LogRecord]) -> int:
 def log_size(log: Sequence[LogRecord]) -> int:
     """Return about how many bytes a log has: who wrote what together is not known any more."""
     return PREFIX_SIZE + (batch_size(log) if log else 0)
+
+
+@dataclass(slots=True)
+class Growth:
+    """How large the log of a host has become, and when it is pruned."""
+
+    limit_least: int = DAEMON_LIMIT
+    """From how many bytes on it is pruned, for the first time after a start."""
+    size: int = PREFIX_SIZE
+    limit: int = DAEMON_LIMIT
+    pruning: PruneLog | None = None
+    """What is being done right now."""
+
+    @property
+    def is_due(self) -> bool:
+        return self.size >= self.limit
+
+    def opened(self, log: Sequence[LogRecord]) -> None:
+        self.size, self.limit = log_size(log), self.limit_least
+
+    def appended(self, records: Sequence[LogRecord]) -> None:
+        self.size += batch_size(records)
+
+    def pruned(self, log: Sequence[LogRecord]) -> None:
+        self.size = log_size(log)
+        self.limit = 2 * self.size + self.limit_least
+        self.pruning = None

@@ -106,7 +106,7 @@ def make_world(
         follow_members(world)
     sizes = Random(f"vote logs {seed}")
     for host in hosts:
-        host.log_limit_least = sizes.choice(LIMITS)
+        host.log_growth.limit_least = sizes.choice(LIMITS)
         host.clock.skew = network.random.randint(-CLOCK_SKEW_MAX, CLOCK_SKEW_MAX)
         network.after(network.random.randrange(STARTS_WITHIN), host.start)
     return world

@@ -59,7 +59,7 @@ def voters(run: Run) -> list[int]:
 def test_a_member_becomes_an_authority_and_votes() -> None:
     run = scene(duration=15_000)
     newcomer = run.world.hosts[4]
-    newcomer.log_limit_least = DAEMON_LIMIT
+    newcomer.log_growth.limit_least = DAEMON_LIMIT
     plan_addition(run, newcomer)
     finish(run)
 

@@ -29,6 +29,7 @@ def test_it_would_notice_votes_that_leave_before_they_are_durable(
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3_600)
 def test_each_pair_of_crashes() -> None:
     runs = all_runs(pairs=True)
 

@@ -18,7 +18,7 @@ def run_with_logs(limit: int) -> Run:
     """Return a run that has not begun, in which all vote logs have this limit."""
     run = scene()
     for host in run.world.hosts:
-        host.log_limit_least = limit
+        host.log_growth.limit_least = limit
     return run
 
 
@@ -33,8 +33,8 @@ def pruning_run() -> tuple[Run, CoreHost]:
     run = run_with_logs(SMALL)
     host = run.world.hosts[0]
     host.fsync_min = 40
-    ended = run.world.network.schedule.run_while(lambda: host._pruning is None, until=6_000)
-    assert ended
+    schedule = run.world.network.schedule
+    assert schedule.run_while(lambda: host.log_growth.pruning is None, until=6_000)
     return run, host
 
 
@@ -97,7 +97,7 @@ def test_who_dies_while_it_prunes_finds_the_old_log_or_the_new_one() -> None:
     found = set()
     for seed in range(6):
         run, host = pruning_run()
-        old, pruning = list(host.log), host._pruning
+        old, pruning = list(host.log), host.log_growth.pruning
         assert pruning is not None
         run.world.network.random.seed(seed)
         host.restart_after(300)
@@ -113,7 +113,7 @@ def put_the_chain_back(back: int) -> CoreHost:
     fault = Fault(kind="restore-backup", at=4_500, duration=back - 4_500, nodes=("authority-0",))
     run = scene(fault, load=QUIET, duration=9_000)
     host = run.world.hosts[0]
-    host.log_limit_least = SMALL
+    host.log_growth.limit_least = SMALL
     people = workload_of(run)
     for at in (5_000, 5_600, 6_200):
         run.world.network.after(at, people.commit_records)
