@@ -1,21 +1,84 @@
 """Bytes in order, whatever carries them: a socket, a Noise session or a yamux stream.
 
 `BufferedStream` reads exactly what a negotiation needs and keeps the rest for whoever reads next.
+`ByteQueue` keeps what has arrived without copying it together.
 """
 
+from collections import deque
 from typing import Protocol
 
 from daemon.transport.errors import StreamClosed
+
+COPIED_SIZE_MAX = 32 * 1024
+"""Pieces up to this size are copied together: a short one may keep a long buffer in memory."""
+
+Bytes = bytes | bytearray | memoryview
 
 
 class ByteStream(Protocol):
     """What a socket, a Noise session and a yamux stream have in common."""
 
-    async def receive_some(self) -> bytes | bytearray:
-        """Return what has arrived, at least one byte; nothing means that the peer finished."""
+    async def receive_some(self) -> Bytes:
+        """Return what has arrived, at least one byte; nothing means that the peer finished.
+
+        What is returned may change at the next call: whoever wants to keep it copies it.
+        """
         ...
 
-    async def send_all(self, data: bytes) -> None: ...
+    async def send_all(self, data: bytes | memoryview) -> None: ...
+
+
+class ByteQueue:
+    """Bytes that have arrived, in the pieces in which they came."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._pieces: deque[Bytes] = deque()
+
+    def put(self, piece: Bytes) -> None:
+        """Take in a piece, which nobody changes any more."""
+        self.size += len(piece)
+        if len(piece) > COPIED_SIZE_MAX:
+            self._pieces.append(piece)
+            return
+        last = self._pieces[-1] if self._pieces else None
+        if isinstance(last, bytearray) and len(last) <= COPIED_SIZE_MAX:
+            last += piece
+        elif piece:
+            self._pieces.append(bytearray(piece))
+
+    def pop(self) -> Bytes:
+        """Take out the first piece. There must be one."""
+        piece = self._pieces.popleft()
+        self.size -= len(piece)
+        return piece
+
+    def peek(self, count: int) -> bytes:
+        """Return up to `count` bytes from the front, and leave them there."""
+        found = b""
+        for piece in self._pieces:
+            found += piece[: count - len(found)]
+            if len(found) == count:
+                break
+        return found
+
+    def take(self, count: int) -> bytes:
+        """Take out exactly `count` bytes. There must be as many."""
+        assert count <= self.size
+        parts = []
+        while count:
+            piece = memoryview(self._pieces.popleft())
+            if len(piece) > count:
+                self._pieces.appendleft(piece[count:])
+                piece = piece[:count]
+            parts.append(piece)
+            count -= len(piece)
+            self.size -= len(piece)
+        return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
+
+    def clear(self) -> None:
+        self._pieces.clear()
+        self.size = 0
 
 
 class BufferedStream:
@@ -36,12 +99,12 @@ class BufferedStream:
         del self._buffer[:count]
         return taken
 
-    async def receive_some(self) -> bytes | bytearray:
+    async def receive_some(self) -> Bytes:
         """Return what was read ahead, or else what arrives next."""
         if not self._buffer:
             return await self._stream.receive_some()
         taken, self._buffer = self._buffer, bytearray()
         return taken
 
-    async def send_all(self, data: bytes) -> None:
+    async def send_all(self, data: bytes | memoryview) -> None:
         await self._stream.send_all(data)

@@ -5,11 +5,11 @@ its first byte and a longer one by its header: msgpack's own `Unpacker` would fi
 it, whatever the limits it was given.
 """
 
-from collections import deque
 from collections.abc import Iterable
 
 import msgpack
 
+from daemon.transport.bytestream import ByteQueue, Bytes
 from protocol.errors import LimitExceeded
 
 FRAME_SIZE_MAX = 4 * 1024 * 1024 + 64 * 1024
@@ -20,6 +20,8 @@ LONG_FRAME_SIZE = 64 * 1024
 
 _LENGTH_SIZES = {0xC4: 1, 0xC5: 2, 0xC6: 4}
 """The first byte of bin 8, bin 16 and bin 32, and in how many bytes the length follows."""
+
+_HEADER_SIZE_MAX = 5
 
 
 def encode_frame(frame: bytes) -> bytes:
@@ -39,42 +41,41 @@ def encode_frames(frames: Iterable[bytes]) -> bytes:
 
 
 class FrameDecoder:
-    """Cuts the bytes of one stream into frames; keeps no more than one that is not complete."""
+    """Cuts the bytes of one stream into frames."""
 
     def __init__(self, frame_size_max: int = FRAME_SIZE_MAX) -> None:
         self._frame_size_max = frame_size_max
-        self._buffer = bytearray()
-        self._frames: deque[bytes] = deque()
+        self._received = ByteQueue()
+        self._body_size: int | None = None
 
-    def feed(self, data: bytes | bytearray) -> None:
-        """Take in bytes as they came; raise `LimitExceeded` for what is not a frame.
+    def feed(self, data: Bytes) -> None:
+        """Take in bytes as they came, which nobody changes any more."""
+        self._received.put(data)
+
+    def take(self) -> bytes | None:
+        """Return the next complete frame, if there is one; raise `LimitExceeded` for what is none.
 
         A decoder that raised is of no use any more: nobody can tell where the next frame starts.
         """
-        self._buffer += data
-        position = 0
-        while (end := self._end_of_frame(position)) is not None:
-            position = end
-        del self._buffer[:position]
-
-    def take(self) -> bytes | None:
-        """Return the next complete frame, if there is one."""
-        return self._frames.popleft() if self._frames else None
-
-    def _end_of_frame(self, start: int) -> int | None:
-        """Take the frame at `start` if it is complete, and return where the next one starts."""
-        if start == len(self._buffer):
+        if self._body_size is None:
+            self._body_size = self._take_header()
+        if self._body_size is None or self._body_size > self._received.size:
             return None
-        length_size = _LENGTH_SIZES.get(self._buffer[start])
+        size, self._body_size = self._body_size, None
+        return self._received.take(size)
+
+    def _take_header(self) -> int | None:
+        """Return the length of the next frame, if its header has arrived."""
+        header = self._received.peek(_HEADER_SIZE_MAX)
+        if not header:
+            return None
+        length_size = _LENGTH_SIZES.get(header[0])
         if length_size is None:
             raise LimitExceeded("a frame is not a MessagePack bin object")
-        body = start + 1 + length_size
-        if body > len(self._buffer):
+        if 1 + length_size > len(header):
             return None
-        length = int.from_bytes(self._buffer[start + 1 : body], "big")
+        length = int.from_bytes(header[1 : 1 + length_size], "big")
         if length > self._frame_size_max:
             raise LimitExceeded(f"a frame is longer than {self._frame_size_max} bytes")
-        if body + length > len(self._buffer):
-            return None
-        self._frames.append(bytes(memoryview(self._buffer)[body : body + length]))
-        return body + length
+        self._received.take(1 + length_size)
+        return length

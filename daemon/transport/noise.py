@@ -3,63 +3,138 @@
 The bytes on the wire are libp2p's (specification `noise`): two bytes of length, then a Noise
 message. Reads take whatever has arrived, and writes leave in one go: py-libp2p's session makes two
 reads for each message and one write for each.
+
+Each byte is copied as seldom as can be. What arrives is opened where the socket put it, message by
+message, as the reader asks for it; what leaves is sealed into a buffer that is used again.
 """
 
-from typing import Any, cast
+import trio
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from noise.exceptions import NoiseInvalidMessage
-
-from daemon.transport.bytestream import ByteStream
+from daemon.transport.bytestream import Bytes, ByteStream
 from protocol.errors import DecodeError
 from protocol.identity import MemberId
 
 MESSAGE_SIZE_MAX = 65_535
 """Bytes of one Noise message, its 16-byte tag included."""
 
-PLAINTEXT_SIZE_MAX = MESSAGE_SIZE_MAX - 16
+TAG_SIZE = 16
+PLAINTEXT_SIZE_MAX = MESSAGE_SIZE_MAX - TAG_SIZE
 LENGTH_SIZE = 2
+
+KEPT_BUFFER_SIZE_MIN = 16 * 1024
+"""A shorter write gets a buffer of its own: idle connections keep none."""
+
+
+class Cipher:
+    """One direction of a session: a key, and how many messages it has sealed or opened.
+
+    The count is the nonce (Noise specification, section 5.1). It does not reach its limit of 2^64.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._aead = ChaCha20Poly1305(key)
+        self._count = 0
+
+    def seal_into(self, buffer: memoryview, plaintext: memoryview) -> None:
+        """Fill `buffer`, which is `TAG_SIZE` longer than the plaintext."""
+        self._aead.encrypt_into(self._next_nonce(), plaintext, None, buffer)
+
+    def open(self, message: Bytes) -> bytes:
+        """Return the plaintext, or raise `DecodeError`."""
+        try:
+            return self._aead.decrypt(self._next_nonce(), message, None)
+        except InvalidTag as error:
+            raise DecodeError("a Noise message is not authentic") from error
+
+    def _next_nonce(self) -> bytes:
+        nonce = bytes(4) + self._count.to_bytes(8, "little")
+        self._count += 1
+        return nonce
 
 
 class NoiseSession:
     """A sealed byte stream. One task reads, one writes."""
 
-    def __init__(self, stream: ByteStream, member: MemberId, cipher: Any) -> None:
+    def __init__(
+        self, stream: ByteStream, member: MemberId, *, sealing: Cipher, opening: Cipher
+    ) -> None:
         self.member = member
         self._stream = stream
-        self._cipher = cipher
-        self._sealed = bytearray()
+        self._sealing = sealing
+        self._opening = opening
+        self._arrived = memoryview(b"")
+        self._partial = bytearray()
+        self._buffer = bytearray()
 
     async def receive_some(self) -> bytes:
-        """Return the plaintext of what has arrived, at least one byte; nothing at the end."""
+        """Return the plaintext of a message, at least one byte; nothing at the end."""
         while True:
+            while (message := self._next_message()) is not None:
+                if opened := self._opening.open(message):
+                    return opened
+                await trio.lowlevel.checkpoint()  # Others have their turn among empty messages.
             data = await self._stream.receive_some()
             if not data:
                 return b""
-            self._sealed += data
-            opened = self._open_complete_messages()
-            if opened:
-                return opened
+            self._arrived = memoryview(data)
 
-    async def send_all(self, data: bytes) -> None:
-        parts = []
+    async def send_all(self, data: bytes | memoryview) -> None:
+        messages = -(-len(data) // PLAINTEXT_SIZE_MAX)
+        size = len(data) + messages * (LENGTH_SIZE + TAG_SIZE)
+        if size < KEPT_BUFFER_SIZE_MIN:
+            buffer = bytearray(size)
+        else:
+            if size > len(self._buffer):
+                self._buffer = bytearray(size)
+            buffer = self._buffer
+        self._seal_all(memoryview(buffer), memoryview(data))
+        await self._stream.send_all(memoryview(buffer)[:size])
+
+    def _seal_all(self, buffer: memoryview, data: memoryview) -> None:
+        position = 0
         for start in range(0, len(data), PLAINTEXT_SIZE_MAX):
-            sealed = self._cipher.encrypt(data[start : start + PLAINTEXT_SIZE_MAX])
-            parts += [len(sealed).to_bytes(LENGTH_SIZE, "big"), sealed]
-        await self._stream.send_all(b"".join(parts))
+            plaintext = data[start : start + PLAINTEXT_SIZE_MAX]
+            size = len(plaintext) + TAG_SIZE
+            body = position + LENGTH_SIZE
+            buffer[position:body] = size.to_bytes(LENGTH_SIZE, "big")
+            position = body + size
+            self._sealing.seal_into(buffer[body:position], plaintext)
 
-    def _open_complete_messages(self) -> bytes:
-        parts, position = [], 0
-        while (body := position + LENGTH_SIZE) <= len(self._sealed):
-            end = body + int.from_bytes(self._sealed[position:body], "big")
-            if end > len(self._sealed):
-                break
-            parts.append(self._open(bytes(memoryview(self._sealed)[body:end])))
-            position = end
-        del self._sealed[:position]
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+    def _next_message(self) -> Bytes | None:
+        """Take out the next complete message; what is left of one is kept for the next read."""
+        if self._partial:
+            return self._complete_partial()
+        end = self._end_of_message(self._arrived)
+        if end is None:
+            self._partial += self._arrived
+            self._arrived = memoryview(b"")
+            return None
+        message, self._arrived = self._arrived[LENGTH_SIZE:end], self._arrived[end:]
+        return message
 
-    def _open(self, message: bytes) -> bytes:
-        try:
-            return cast(bytes, self._cipher.decrypt(message))
-        except NoiseInvalidMessage as error:
-            raise DecodeError("a Noise message is not authentic") from error
+    def _complete_partial(self) -> Bytes | None:
+        """Add to the message that began in an earlier read, and take it out if it is complete."""
+        if len(self._partial) < LENGTH_SIZE:
+            self._move_to_partial(LENGTH_SIZE)
+        if len(self._partial) < LENGTH_SIZE:
+            return None
+        end = LENGTH_SIZE + int.from_bytes(self._partial[:LENGTH_SIZE], "big")
+        self._move_to_partial(end)
+        if len(self._partial) < end:
+            return None
+        message, self._partial = memoryview(self._partial)[LENGTH_SIZE:], bytearray()
+        return message
+
+    def _move_to_partial(self, size: int) -> None:
+        missing = size - len(self._partial)
+        self._partial += self._arrived[:missing]
+        self._arrived = self._arrived[missing:]
+
+    @staticmethod
+    def _end_of_message(view: memoryview) -> int | None:
+        if len(view) < LENGTH_SIZE:
+            return None
+        end = LENGTH_SIZE + int.from_bytes(view[:LENGTH_SIZE], "big")
+        return end if end <= len(view) else None

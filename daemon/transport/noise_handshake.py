@@ -19,7 +19,7 @@ from noise.exceptions import NoiseInvalidMessage, NoiseValueError
 
 from daemon.transport.bytestream import BufferedStream
 from daemon.transport.identity import decode_public_key, encode_public_key
-from daemon.transport.noise import LENGTH_SIZE, NoiseSession
+from daemon.transport.noise import LENGTH_SIZE, Cipher, NoiseSession
 from protocol.errors import DecodeError, InvalidSignature
 from protocol.identity import MemberId, SigningKey, is_valid_signature
 
@@ -52,7 +52,7 @@ class NoiseHandshake:
         await _receive(noise, stream)
         await _send(noise, stream, self._payload)
         payload = await _receive(noise, stream)
-        return NoiseSession(stream, _authenticate(payload, state.rs.public_bytes), noise)
+        return _session(stream, _authenticate(payload, state.rs.public_bytes), noise)
 
     async def dial(self, stream: BufferedStream, member: MemberId) -> NoiseSession:
         """Return a session with exactly this member, or raise `DecodeError`."""
@@ -65,12 +65,23 @@ class NoiseHandshake:
         if _authenticate(payload, state.rs.public_bytes) != member:
             raise DecodeError("another member answers there")
         await _send(noise, stream, self._payload)
-        return NoiseSession(stream, member, noise)
+        return _session(stream, member, noise)
 
     def _start(self) -> NoiseConnection:
         noise = NoiseConnection.from_name(_NAME)
         noise.set_keypair_from_private_bytes(Keypair.STATIC, self._static_key)
         return noise
+
+
+def _session(stream: BufferedStream, member: MemberId, noise: NoiseConnection) -> NoiseSession:
+    """Take the keys that the handshake gave out of the library, and go on without it."""
+    protocol = noise.noise_protocol
+    return NoiseSession(
+        stream,
+        member,
+        sealing=Cipher(protocol.cipher_state_encrypt.k),
+        opening=Cipher(protocol.cipher_state_decrypt.k),
+    )
 
 
 async def _send(noise: NoiseConnection, stream: BufferedStream, payload: bytes) -> None:

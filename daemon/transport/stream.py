@@ -54,15 +54,15 @@ class Stream:
         Raises `StreamClosed` when the member has finished or the stream was lost, and
         `LimitExceeded` for what is not a frame.
         """
-        while (frame := self._decoder.take()) is None:
-            data = await self._buffered.receive_some()
-            if not data:
-                raise StreamClosed("the peer has finished")
-            try:
+        try:
+            while (frame := self._decoder.take()) is None:
+                data = await self._buffered.receive_some()
+                if not data:
+                    raise StreamClosed("the peer has finished")
                 self._decoder.feed(data)
-            except ProtocolError as error:
-                self._carrier.reset(str(error))
-                raise
+        except ProtocolError as error:
+            self._carrier.reset(str(error))
+            raise
         return frame
 
     async def close(self) -> None:

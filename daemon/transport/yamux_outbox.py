@@ -10,6 +10,7 @@ from collections import deque
 import trio
 
 from daemon.transport.bytestream import ByteStream
+from daemon.transport.noise import KEPT_BUFFER_SIZE_MIN
 
 OUTBOX_SIZE_MAX = 256 * 1024
 """Bytes that streams may have handed over and that are not written yet."""
@@ -18,7 +19,7 @@ ANSWERS_SIZE_MAX = 64 * 1024
 """Bytes of answers that a peer may cause and not read before it is cut off."""
 
 BATCH_SIZE_MAX = 256 * 1024
-"""Bytes of one write."""
+"""Bytes of one write: whole frames, since answers come before what is left for the next."""
 
 WRITE_SECONDS_MAX = 30
 """How long one write may take: a peer that does not read is as good as dead."""
@@ -30,22 +31,20 @@ class YamuxOutbox:
     def __init__(self) -> None:
         self.bytes_written = 0
         self._answers = bytearray()
-        self._queue: deque[bytes | memoryview] = deque()
+        self._queue: deque[tuple[bytes, bytes | memoryview]] = deque()
         self._queue_size = 0
         self._filled = trio.lowlevel.ParkingLot()
         self._emptied = trio.lowlevel.ParkingLot()
+        self._buffer = bytearray()
         self._is_writing = False
         self._is_closed = False
 
-    def put(self, header: bytes, payload: memoryview | None = None) -> None:
+    def put(self, header: bytes, payload: bytes | memoryview = b"") -> None:
         """Queue a frame of a stream. DATA is put only when there is room."""
         if self._is_closed:
             return
-        self._queue.append(header)
-        self._queue_size += len(header)
-        if payload is not None:
-            self._queue.append(payload)
-            self._queue_size += len(payload)
+        self._queue.append((header, payload))
+        self._queue_size += len(header) + len(payload)
         self._filled.unpark_all()
 
     def put_answer(self, header: bytes) -> None:
@@ -76,6 +75,7 @@ class YamuxOutbox:
                 await self._filled.park()
             batch = self._take_batch()
             self._is_writing = True
+            self._emptied.unpark_all()
             with trio.fail_after(WRITE_SECONDS_MAX):
                 await session.send_all(batch)
             self._is_writing = False
@@ -91,14 +91,24 @@ class YamuxOutbox:
         self._queue_size = 0
         self._emptied.unpark_all()
 
-    def _take_batch(self) -> bytes:
-        """Join answers and what streams sent into one write, and take it out of the queues."""
+    def _take_batch(self) -> bytes | memoryview:
+        """Join answers and whole frames of streams into one write, and take them out."""
         parts: list[bytes | memoryview] = [bytes(self._answers)]
         size = len(self._answers)
         self._answers.clear()
-        while self._queue and size < BATCH_SIZE_MAX:
-            part = self._queue.popleft()
-            self._queue_size -= len(part)
-            size += len(part)
-            parts.append(part)
-        return b"".join(parts)
+        while self._queue and size + sum(map(len, self._queue[0])) <= BATCH_SIZE_MAX:
+            frame = self._queue.popleft()
+            parts += frame
+            size += sum(map(len, frame))
+        self._queue_size -= size - len(parts[0])
+        return b"".join(parts) if size < KEPT_BUFFER_SIZE_MIN else self._join(parts)
+
+    def _join(self, parts: list[bytes | memoryview]) -> memoryview:
+        """Join in memory that is used again: clean pages from the kernel cost more than a copy."""
+        if not self._buffer:
+            self._buffer = bytearray(BATCH_SIZE_MAX)
+        view, position = memoryview(self._buffer), 0
+        for part in parts:
+            view[position : position + len(part)] = part
+            position += len(part)
+        return view[:position]

@@ -9,11 +9,14 @@ from typing import Protocol
 
 import trio
 
+from daemon.transport.bytestream import ByteQueue, Bytes
 from daemon.transport.errors import StreamClosed
+from daemon.transport.noise import PLAINTEXT_SIZE_MAX
 from daemon.transport.yamux_frames import (
     ACK,
     DATA,
     FIN,
+    HEADER_SIZE,
     RST,
     SYN,
     WINDOW_UPDATE,
@@ -28,11 +31,11 @@ WINDOW_SIZE = 256 * 1024
 WINDOW_SIZE_MAX = 4 * 1024 * 1024
 """How far a window grows: 80 MiB/s at 50 ms of round-trip time."""
 
-PAYLOAD_SIZE_MAX = 64 * 1024
-"""Bytes in one DATA frame, so that the streams of a connection take turns."""
+PAYLOAD_SIZE_MAX = PLAINTEXT_SIZE_MAX - HEADER_SIZE
+"""Bytes in one DATA frame, so that the streams of a connection take turns.
 
-RECEIVE_SIZE_MAX = 256 * 1024
-"""The most that `receive_some` returns."""
+With its header it fills a Noise message: so a payload is opened as one piece, which is not copied.
+"""
 
 
 class Carrier(Protocol):
@@ -53,7 +56,7 @@ class YamuxStream:
         self.allowance_taken = 0
         self._connection = connection
         self._outbox = connection.outbox
-        self._received = bytearray()
+        self._received = ByteQueue()
         self._arrived = trio.lowlevel.ParkingLot()
         self._may_send = trio.lowlevel.ParkingLot()
         self._send_window = WINDOW_SIZE
@@ -65,29 +68,28 @@ class YamuxStream:
         self.is_abandoned = False
         self._broken: str | None = None
 
-    async def receive_some(self) -> bytes | bytearray:
-        """Return what has arrived; nothing when the peer finished; raise `StreamClosed`."""
-        await trio.lowlevel.checkpoint()
-        while not self._received:
+    async def receive_some(self) -> Bytes:
+        """Return what has arrived; nothing when the peer finished; raise `StreamClosed`.
+
+        The other tasks have their turn when nothing has: at the latest after a window.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        while not self._received.size:
             if self._is_remote_finished:
                 return b""
             if self._broken is not None:
                 raise StreamClosed(self._broken)
             await self._arrived.park()
-        if len(self._received) <= RECEIVE_SIZE_MAX:
-            taken, self._received = self._received, bytearray()
-        else:
-            taken = self._received[:RECEIVE_SIZE_MAX]
-            del self._received[:RECEIVE_SIZE_MAX]
+        taken = self._received.pop()
         self._open_window(len(taken))
         return taken
 
-    async def send_all(self, data: bytes) -> None:
+    async def send_all(self, data: bytes | memoryview) -> None:
         """Hand over `data`; wait while the peer's window or our own outbox is full.
 
         If this is cancelled, an unknown part of `data` is sent: reset the stream then.
         """
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()
         view = memoryview(data)
         position = 0
         while position < len(view):
@@ -119,7 +121,7 @@ class YamuxStream:
         """Finish, and reset as soon as the peer sends more: nobody reads any longer."""
         self.finish()
         self.is_abandoned = True
-        if self._received:
+        if self._received.size:
             self.reset()
 
     def on_opened_by_us(self) -> None:
@@ -138,7 +140,7 @@ class YamuxStream:
 
     def on_data(self, data: memoryview) -> None:
         if self._broken is None:
-            self._received += data
+            self._received.put(data)
             self._arrived.unpark_all()
 
     def on_window_update(self, size: int) -> None:

@@ -337,7 +337,7 @@ class ShortLived:
     async def receive_some(self) -> bytes | bytearray:
         return await self._stream.receive_some()
 
-    async def send_all(self, data: bytes) -> None:
+    async def send_all(self, data: bytes | memoryview) -> None:
         self._left -= len(data)
         if self._left < 0:
             await self._stream.aclose()

@@ -20,7 +20,7 @@ from noise.connection import Keypair, NoiseConnection
 from daemon.transport.bytestream import BufferedStream
 from daemon.transport.errors import StreamClosed
 from daemon.transport.identity import encode_public_key, peer_id_of
-from daemon.transport.noise import PLAINTEXT_SIZE_MAX, NoiseSession
+from daemon.transport.noise import PLAINTEXT_SIZE_MAX, TAG_SIZE, Cipher, NoiseSession
 from daemon.transport.noise_handshake import NoiseHandshake
 from protocol.errors import DecodeError, ProtocolError
 from protocol.identity import SigningKey
@@ -77,6 +77,65 @@ def test_bytes_arrive_in_order_whatever_their_number(sizes: list[int]) -> None:
             await session.send_all(bytes([number]) * size)
 
     trio.run(main)
+
+
+class Cut:
+    """A stream that delivers bytes in pieces of these sizes, each in the same memory."""
+
+    def __init__(self, data: bytes, sizes: list[int]) -> None:
+        self._data = data
+        self._sizes = sizes
+        self._buffer = bytearray(len(data))
+
+    async def receive_some(self) -> memoryview:
+        await trio.lowlevel.checkpoint()
+        self._buffer[:] = bytes(len(self._buffer))
+        piece, self._data = self._data[: (size := self._sizes.pop(0))], self._data[size:]
+        self._buffer[: len(piece)] = piece
+        return memoryview(self._buffer)[: len(piece)]
+
+    async def send_all(self, data: bytes | memoryview) -> None:
+        raise AssertionError(f"nobody writes {len(data)} bytes here")
+
+
+@given(
+    st.lists(st.sampled_from([0, 1, 100, 3000, PLAINTEXT_SIZE_MAX]), max_size=6),
+    st.lists(st.sampled_from([1, 2, 3, 17, 18, 19, 5000, 65_536]), max_size=40),
+)
+def test_messages_are_opened_however_the_socket_cuts_them(
+    lengths: list[int], cuts: list[int]
+) -> None:
+    key = bytes(range(32))
+    sealing = Cipher(key)
+    wire, data = b"", b""
+    for number, length in enumerate(lengths):
+        plaintext = bytes([number + 1]) * length
+        sealed = bytearray(length + TAG_SIZE)
+        sealing.seal_into(memoryview(sealed), memoryview(plaintext))
+        wire += len(sealed).to_bytes(2, "big") + sealed
+        data += plaintext
+
+    async def main() -> None:
+        stream = Cut(wire, [*cuts, len(wire) + 1, 0])
+        session = NoiseSession(stream, LISTENER.public, sealing=Cipher(key), opening=Cipher(key))
+        received = b""
+        while opened := await session.receive_some():
+            received += opened
+        assert received == data
+
+    trio.run(main)
+
+
+async def test_a_message_that_comes_twice_is_not_authentic() -> None:
+    ours, theirs = memory_pair()
+    key = bytes(32)
+    session = NoiseSession(ours, LISTENER.public, sealing=Cipher(key), opening=Cipher(key))
+    await session.send_all(b"once")
+    wire = bytes(await theirs.receive_some())
+    await theirs.send_all(wire + wire)
+    assert await session.receive_some() == b"once"
+    with pytest.raises(DecodeError, match="not authentic"):
+        await session.receive_some()
 
 
 async def test_a_changed_byte_is_noticed() -> None:

@@ -91,7 +91,7 @@ async def test_an_unread_stream_holds_no_more_than_a_window() -> None:
         nursery.start_soon(stream.send_all, bytes(MEBIBYTE))
         unread = await listener.next_stream()
         await trio.testing.wait_all_tasks_blocked()
-        assert len(unread._received) == WINDOW_SIZE
+        assert unread._received.size == WINDOW_SIZE
         await receive_exactly(unread, MEBIBYTE)
         nursery.cancel_scope.cancel()
 
