@@ -126,6 +126,7 @@ class Node:
                 members_max=config.limits.connections_max,
                 vital=Voters(lambda: self.core.authorities),
             ),
+            blame=self._blame,
         )
         self.swarm = Swarm(self.transport, me=self.me, wanted=self.wanted)
         self.driver = Driver(
@@ -255,6 +256,8 @@ class Node:
         return member in self.members and not self.blames.is_banned(member)
 
     def _blame(self, peer: MemberId, error: ProtocolError) -> None:
+        if peer not in self.members:
+            return  # A stranger has a new name whenever it likes; its connections are limited.
         if self.blames.note(peer, error) and self._nursery is not None:
             self._nursery.start_soon(self.transport.disconnect, peer)
 

@@ -30,7 +30,13 @@ from daemon.storage.store import ChainStore
 from daemon.transport import Stream
 from protocol.codec import decode, encode
 from protocol.errors import InvalidSignature, ProtocolError
-from protocol.events import EVENT_LIFETIME_MAX, MemberAdmitted, SignedEvent, event_signing_bytes
+from protocol.events import (
+    EVENT_LIFETIME_MAX,
+    EVENT_SIZE_MAX,
+    MemberAdmitted,
+    SignedEvent,
+    event_signing_bytes,
+)
 from protocol.genesis import PROTOCOL_VERSION, Genesis, Member
 from protocol.identity import MemberId, NetworkId, SigningKey, is_valid_signature
 from protocol.messages import PeerRecord
@@ -38,6 +44,9 @@ from protocol.state import StateView, member_entry
 
 REQUEST_SECONDS_MAX = 30
 """How long we wait for each request."""
+
+REQUEST_SIZE_MAX = EVENT_SIZE_MAX + 1_024
+"""Bytes of a request: an event, and what wraps it."""
 
 JOINS_AT_ONCE_MAX = 8
 REFUSALS_MAX = 30
@@ -84,6 +93,7 @@ class Sponsor:
 
     async def serve(self, stream: Stream) -> None:
         """Answer one who wants to join, on a stream of `JOIN_PROTOCOL`."""
+        stream.limit_frames(REQUEST_SIZE_MAX)
         if len(self._secrets_in_use) >= JOINS_AT_ONCE_MAX or self._is_under_attack():
             await _send(stream, JoinRefused("try-again", "too many want to join at the moment"))
             return
@@ -164,7 +174,7 @@ class Sponsor:
 
 async def _receive(stream: Stream, expected: type[T]) -> T:
     with trio.fail_after(REQUEST_SECONDS_MAX):
-        return decode(await stream.receive(), expected)
+        return decode(await stream.receive(), expected, REQUEST_SIZE_MAX)
 
 
 async def _send(stream: Stream, answer: Answer) -> None:

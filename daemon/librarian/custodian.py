@@ -104,6 +104,7 @@ class RecordCustodian:
 
     async def serve(self, stream: Stream) -> None:
         """Have one exchange with a member. Raises `ProtocolError` if the member breaks a rule."""
+        stream.limit_frames(MESSAGE_SIZE_MAX)
         with trio.fail_after(REQUEST_SECONDS_MAX):
             signed = decode(await stream.receive(), SignedRequest, MESSAGE_SIZE_MAX)
         try:

@@ -116,6 +116,7 @@ class ConsentDelivery:
 
     async def serve(self, stream: Stream) -> None:
         """Answer one question of a member."""
+        stream.limit_frames(MESSAGE_SIZE_MAX)
         with trio.fail_after(ANSWER_SECONDS_MAX):
             frame = await stream.receive()
         question: TermsSent | AuditWanted = decode(frame, TermsSent | AuditWanted, MESSAGE_SIZE_MAX)

@@ -13,6 +13,7 @@ from ipaddress import ip_network
 import trio
 
 from daemon.transport.guards import TokenBucket
+from protocol.errors import LimitExceeded
 
 HANDSHAKE_SECONDS_MAX = 10
 """From the TCP connection to its first stream."""
@@ -33,7 +34,7 @@ class Handshakes:
 
     @contextmanager
     def place(self, host: str) -> Iterator[None]:
-        """Run a handshake; raise `TooSlowError` if it took too long, or had to make room."""
+        """Run a handshake; raise `LimitExceeded` if it took too long, or had to make room."""
         if len(self._pending) >= self._places:
             self._evict_one()
         with trio.move_on_after(HANDSHAKE_SECONDS_MAX) as scope:
@@ -43,7 +44,9 @@ class Handshakes:
             finally:
                 self._pending.pop(scope, None)
         if scope.cancelled_caught:
-            raise trio.TooSlowError
+            is_late = trio.current_time() >= scope.deadline
+            reason = "it took too long" if is_late else "it was slow, and others wanted its place"
+            raise LimitExceeded(f"no handshake: {reason}")
 
     def _evict_one(self) -> None:
         ((busiest, _),) = Counter(self._pending.values()).most_common(1)

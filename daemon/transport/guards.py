@@ -6,6 +6,7 @@ people's code fed with a stranger's bytes.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +19,8 @@ from protocol.errors import ProtocolError
 
 LOG_LINES_BURST = 50
 LOG_LINES_PER_SECOND = 1.0
-"""How often peers can make us write a line."""
+"""How often peers can make us write a line about one kind of thing: whoever fills the log with
+handshakes does not hide what others do on their connections."""
 
 log = structlog.get_logger()
 
@@ -26,15 +28,20 @@ log = structlog.get_logger()
 class Outcome:
     """How what ran behind the border ended."""
 
-    failed = False
+    error: Exception | None = None
+    """What was caught; of several things, the one to say something about."""
+
+    @property
+    def failed(self) -> bool:
+        return self.error is not None
 
 
 class Border:
     """Contains what goes wrong with peers, and logs it, but not more often than a disk bears."""
 
     def __init__(self) -> None:
-        self._may_log = TokenBucket(burst=LOG_LINES_BURST, per_second=LOG_LINES_PER_SECOND)
-        self._not_logged = 0
+        self._may_log: dict[str, TokenBucket] = {}
+        self._not_logged: Counter[str] = Counter()
 
     @contextmanager
     def contain(self, what: str, **context: Any) -> Iterator[Outcome]:
@@ -43,8 +50,8 @@ class Border:
         try:
             yield outcome
         except Exception as error:  # A bug of ours must not be a way to end us from outside.
-            outcome.failed = True
-            self._report(what, _representative(error), context)
+            outcome.error = _representative(error)
+            self._report(what, outcome.error, context)
 
     def _report(self, what: str, error: Exception, context: dict[str, Any]) -> None:
         match error:
@@ -60,11 +67,14 @@ class Border:
                 self._log("error", f"{what}-failed", exc_info=error, **context)
 
     def _log(self, level: str, event: str, **context: Any) -> None:
-        if not self._may_log.take():
-            self._not_logged += 1
+        bucket = self._may_log.setdefault(
+            event, TokenBucket(burst=LOG_LINES_BURST, per_second=LOG_LINES_PER_SECOND)
+        )
+        if not bucket.take():
+            self._not_logged[event] += 1
             return
-        if self._not_logged:
-            context["not_logged"], self._not_logged = self._not_logged, 0
+        if self._not_logged[event]:
+            context["not_logged"] = self._not_logged.pop(event)
         getattr(log, level)(event, **context)
 
 

@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from daemon.transport.bytestream import Bytes, ByteStream
-from protocol.errors import DecodeError
+from protocol.errors import DecodeError, LimitExceeded
 from protocol.identity import MemberId
 
 MESSAGE_SIZE_MAX = 65_535
@@ -22,6 +22,9 @@ MESSAGE_SIZE_MAX = 65_535
 TAG_SIZE = 16
 PLAINTEXT_SIZE_MAX = MESSAGE_SIZE_MAX - TAG_SIZE
 LENGTH_SIZE = 2
+
+EMPTY_MESSAGES_MAX = 1_000
+"""How many messages with nothing in them a peer may send: nobody needs one."""
 
 KEPT_BUFFER_SIZE_MIN = 16 * 1024
 """A shorter write gets a buffer of its own: idle connections keep none."""
@@ -67,6 +70,7 @@ class NoiseSession:
         self._arrived = memoryview(b"")
         self._partial = bytearray()
         self._buffer = bytearray()
+        self._empty_messages = 0
 
     async def receive_some(self) -> bytes:
         """Return the plaintext of a message, at least one byte; nothing at the end."""
@@ -74,6 +78,9 @@ class NoiseSession:
             while (message := self._next_message()) is not None:
                 if opened := self._opening.open(message):
                     return opened
+                self._empty_messages += 1
+                if self._empty_messages > EMPTY_MESSAGES_MAX:
+                    raise LimitExceeded(f"more than {EMPTY_MESSAGES_MAX} empty Noise messages")
                 await trio.lowlevel.checkpoint()  # Others have their turn among empty messages.
             data = await self._stream.receive_some()
             if not data:

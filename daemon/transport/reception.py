@@ -21,7 +21,7 @@ from daemon.transport.services import (
 )
 from daemon.transport.stream import Stream
 from daemon.transport.yamux_stream import YamuxStream
-from protocol.errors import LimitExceeded
+from protocol.errors import LimitExceeded, ProtocolError
 from protocol.identity import MemberId, short
 
 NEGOTIATION_SECONDS_MAX = 10
@@ -34,6 +34,9 @@ SERVICES = frozenset({PING_PROTOCOL, IDENTIFY_PROTOCOL})
 
 StreamHandler = Callable[[Stream], Awaitable[None]]
 
+BlamePeer = Callable[[MemberId, ProtocolError], None]
+"""Hears of each rule that a peer broke, whoever it is."""
+
 
 class Reception:
     """Serves the streams of all connections."""
@@ -44,12 +47,14 @@ class Reception:
         admit: Callable[[MemberId], bool],
         open_protocols: Container[str],
         border: Border,
+        blame: BlamePeer,
     ) -> None:
         self.addresses: tuple[str, ...] = ()
         self._me = me
         self._admit = admit
         self._open_protocols = open_protocols
         self._border = border
+        self._blame = blame
         self._handlers: dict[str, StreamHandler] = {}
 
     def add(self, protocol: str, handler: StreamHandler) -> None:
@@ -63,16 +68,22 @@ class Reception:
             if not self._admit(connection.member):
                 await _limit_stranger(connection)
             buffered = BufferedStream(carrier)
-            with trio.fail_after(NEGOTIATION_SECONDS_MAX):
-                protocol = await answer(buffered, self._offered_to(connection.member))
+            protocol = await self._negotiate(buffered, connection.member)
             if protocol in SERVICES:
                 await self._serve_everybody(protocol, connection, buffered)
             else:
                 await self._handlers[protocol](Stream(connection.member, carrier, buffered))
+        if isinstance(outcome.error, ProtocolError):
+            self._blame(connection.member, outcome.error)
         if outcome.failed:
             carrier.reset()
         else:
             carrier.abandon()
+
+    async def _negotiate(self, stream: BufferedStream, member: MemberId) -> str:
+        with trio.move_on_after(NEGOTIATION_SECONDS_MAX):
+            return await answer(stream, self._offered_to(member))
+        raise LimitExceeded(f"a stream had no protocol after {NEGOTIATION_SECONDS_MAX} seconds")
 
     async def _serve_everybody(
         self, protocol: str, connection: Connection, stream: BufferedStream

@@ -32,6 +32,13 @@ class Stream:
         self._buffered = buffered
         self._decoder = FrameDecoder()
 
+    def limit_frames(self, size_max: int) -> None:
+        """Take no frame of more than `size_max` bytes from now on; called before any is received.
+
+        What is incomplete is kept in memory, on as many streams as a peer may have.
+        """
+        self._decoder = FrameDecoder(size_max)
+
     async def send(self, frame: bytes) -> None:
         """Send one frame; raise `StreamClosed`.
 

@@ -25,7 +25,12 @@ from daemon.transport.listening import address_of, open_listeners
 from daemon.transport.negotiation import NoCommonProtocol, propose
 from daemon.transport.news import Change, News, PeerConnected, PeerDisconnected
 from daemon.transport.noise_handshake import NoiseHandshake
-from daemon.transport.reception import NEGOTIATION_SECONDS_MAX, Reception, StreamHandler
+from daemon.transport.reception import (
+    NEGOTIATION_SECONDS_MAX,
+    BlamePeer,
+    Reception,
+    StreamHandler,
+)
 from daemon.transport.stream import Stream
 from daemon.transport.table import ConnectionTable
 from daemon.transport.yamux import YamuxLimits
@@ -71,7 +76,7 @@ class _Dial:
 class Transport:
     """Connections to members by their id. Everything but `run` needs `run` to be running."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         *,
         seed: bytes,
@@ -80,6 +85,7 @@ class Transport:
         handlers: Mapping[str, StreamHandler] | None = None,
         open_protocols: Container[str] = frozenset(),
         limits: TransportLimits | None = None,
+        blame: BlamePeer = lambda _member, _error: None,
     ) -> None:
         key = SigningKey(seed)
         self.me: MemberId = key.public
@@ -91,7 +97,8 @@ class Transport:
         self._handshakes = Handshakes(self._limits.handshakes_max)
         self._strangers = StrangerGate()
         self._border = Border()
-        self._reception = Reception(self.me, admit, open_protocols, self._border)
+        self._blame = blame
+        self._reception = Reception(self.me, admit, open_protocols, self._border, blame)
         for protocol, handler in (handlers or {}).items():
             self.serve(protocol, handler)
         self._table = ConnectionTable(self.me, strangers_max=self._limits.strangers_max)
@@ -217,6 +224,8 @@ class Transport:
         with self._border.contain("handshake", address=host):
             with self._handshakes.place(host):
                 connection = await accept(socket, self._handshake, self._limits.stranger)
+            if connection.member == self.me:
+                raise ProtocolError("the peer has our own key: is a copy of this node running?")
             if self._admit(connection.member):
                 self._require_room(connection.member)
                 connection.yamux.raise_limits(self._limits.member)
@@ -251,12 +260,14 @@ class Transport:
         peer = short(connection.member)
         say = log.debug if self._table.is_stranger(connection.member) else log.info
         say("peer-connected", peer=peer, address=connection.address)
-        with self._border.contain("connection", peer=peer):
+        with self._border.contain("connection", peer=peer) as outcome:
             try:
                 await connection.yamux.run(partial(self._reception.receive, connection))
             finally:
                 self._drop(connection)
                 await trio.aclose_forcefully(connection.socket)
+        if isinstance(outcome.error, ProtocolError):
+            self._blame(connection.member, outcome.error)
         say("peer-disconnected", peer=peer, reason=connection.yamux.close_reason)
 
     def _drop(self, connection: Connection) -> None:

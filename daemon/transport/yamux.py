@@ -8,6 +8,7 @@ What must hold, whatever the peer sends:
   times `WINDOW_SIZE`, and its allowance. A peer that sends beyond a window is cut off.
 - The reading task never waits for the writing one, so two nodes that send to each other at full
   speed cannot block each other. What it wants to answer is small, bounded and goes first.
+- Frames that carry nothing are few, or worth their while (`patience`).
 - A peer from which nothing is heard for `SILENCE_SECONDS_MAX` is dead.
 
 Three tasks share a connection: one reads, one writes (`yamux_outbox`), one keeps alive. Streams
@@ -22,6 +23,7 @@ import trio
 
 from daemon.transport.bytestream import ByteStream
 from daemon.transport.errors import StreamClosed
+from daemon.transport.patience import BYTES_PER_UNIT_WASTED, STREAM_UNITS, Patience
 from daemon.transport.yamux_frames import (
     ACK,
     DATA,
@@ -81,6 +83,8 @@ class Yamux:
         self._streams: dict[int, YamuxStream] = {}
         self._serving = 0
         self._refused = 0
+        self._patience = Patience()
+        self._payload_received = 0
         self.outbox = YamuxOutbox()
         self._heard_at = trio.current_time()
         self._scope = trio.CancelScope()
@@ -180,6 +184,7 @@ class Yamux:
 
     def _on_frame(self, frame: Frame) -> YamuxStream | None:
         """Take in a header; return the stream that it opens, if it does."""
+        self._weigh(frame)
         if frame.kind == PING:
             if frame.flags & SYN:
                 self.outbox.put_answer(encode_header(PING, ACK, 0, frame.length))
@@ -193,6 +198,18 @@ class Yamux:
                 stream.on_window_update(frame.length)
                 self._on_flags(stream, frame.flags)
         return opened
+
+    def _weigh(self, frame: Frame) -> None:
+        """Count the frame against our patience if it carries nothing to anybody."""
+        units = 1
+        if frame.flags & SYN and frame.kind != PING:
+            units = STREAM_UNITS
+        elif frame.kind == DATA and frame.length > 0:
+            if frame.stream_id in self._streams:
+                self._payload_received += frame.length
+                return
+            units += frame.length // BYTES_PER_UNIT_WASTED
+        self._patience.spend(units, carried=self._payload_received + self.outbox.bytes_written)
 
     def _on_chunk(self, chunk: Chunk) -> None:
         stream = self._streams.get(chunk.stream_id)

@@ -47,6 +47,9 @@ def test_a_peer_cannot_fill_the_log() -> None:
             with border.contain("stream"):
                 raise LimitExceeded("again")
     assert LOG_LINES_BURST <= len(logs) <= LOG_LINES_BURST + 5
+    with structlog.testing.capture_logs() as logs, border.contain("connection", peer="1"):
+        raise LimitExceeded("another kind of thing")
+    assert logs, "and cannot hide behind it what others do"
 
 
 def test_a_bucket_gives_a_burst_and_then_as_time_passes() -> None:

@@ -20,9 +20,15 @@ from noise.connection import Keypair, NoiseConnection
 from daemon.transport.bytestream import BufferedStream
 from daemon.transport.errors import StreamClosed
 from daemon.transport.identity import encode_public_key, peer_id_of
-from daemon.transport.noise import PLAINTEXT_SIZE_MAX, TAG_SIZE, Cipher, NoiseSession
+from daemon.transport.noise import (
+    EMPTY_MESSAGES_MAX,
+    PLAINTEXT_SIZE_MAX,
+    TAG_SIZE,
+    Cipher,
+    NoiseSession,
+)
 from daemon.transport.noise_handshake import NoiseHandshake
-from protocol.errors import DecodeError, ProtocolError
+from protocol.errors import DecodeError, LimitExceeded, ProtocolError
 from protocol.identity import SigningKey
 from tests.daemon.transport.pairs import MemoryStream, memory_pair
 from tests.daemon.transport.stock import as_closer
@@ -284,3 +290,13 @@ async def test_a_payload_that_does_not_is_refused(make: Callable[[bytes], bytes]
     with pytest.raises(ExceptionGroup) as caught:
         await accept_payload(make)
     assert caught.group_contains(ProtocolError)
+
+
+async def test_messages_with_nothing_in_them_end_the_session() -> None:
+    async with sessions() as (dialler, listener, raw):
+        for _ in range(EMPTY_MESSAGES_MAX + 1):
+            sealed = memoryview(bytearray(TAG_SIZE))
+            dialler._sealing.seal_into(sealed, memoryview(b""))
+            await raw.send_all(TAG_SIZE.to_bytes(2, "big") + sealed)
+        with pytest.raises(LimitExceeded):
+            await listener.receive_some()

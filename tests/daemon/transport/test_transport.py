@@ -18,12 +18,17 @@ from daemon.transport import (
     TransportLimits,
     Unreachable,
 )
+from daemon.transport.connection import dial
 from daemon.transport.frames import FRAME_SIZE_MAX
+from daemon.transport.noise_handshake import NoiseHandshake
+from daemon.transport.transport import MEMBER_LIMITS
+from daemon.transport.yamux_stream import YamuxStream
 from protocol.errors import LimitExceeded
-from protocol.identity import MemberId
+from protocol.identity import MemberId, SigningKey
 
 ECHO = "/test/echo/1"
 OPEN = "/test/open/1"
+LITTLE = "/test/little/1"
 LOOPBACK = "/ip4/127.0.0.1/tcp/0"
 SECONDS_MAX = 5
 
@@ -285,3 +290,41 @@ async def _connect_if_possible(one: Transport, two: Transport) -> None:
         await one.connect(two.me, two.addresses)
     except Unreachable:
         return
+
+
+async def test_a_copy_of_ourselves_is_refused() -> None:
+    async with running(1) as one, running(1) as copy, running(2) as two:
+        with structlog.testing.capture_logs() as logs:
+            socket = await trio.open_tcp_stream("127.0.0.1", int(one.addresses[0].split("/")[-1]))
+            handshake = NoiseHandshake(SigningKey(bytes([1]) * 32))
+            connection = await dial(socket, handshake, one.me, MEMBER_LIMITS)
+            with trio.fail_after(SECONDS_MAX):
+                await connection.yamux.run(_refuse)
+            await trio.aclose_forcefully(socket)
+        assert [line["log_level"] for line in logs if line["event"] == "handshake-refused"]
+        assert not one.connected()
+        await two.connect(copy.me, one.addresses)
+        await ask(two, one.me)
+
+
+async def _refuse(stream: YamuxStream) -> None:
+    stream.reset()
+
+
+async def test_a_frame_beyond_what_the_handler_takes_ends_the_stream() -> None:
+    async def take_little(stream: Stream) -> None:
+        stream.limit_frames(100)
+        await stream.receive()
+        await stream.send(b"taken")
+
+    async with running(1) as one, running(2) as two:
+        one.serve(LITTLE, take_little)
+        await two.connect(one.me, one.addresses)
+        with trio.fail_after(SECONDS_MAX):
+            fitting = await two.open_stream(one.me, LITTLE)
+            await fitting.send(bytes(100))
+            assert await fitting.receive() == b"taken"
+            long = await two.open_stream(one.me, LITTLE)
+            await long.send(bytes(101))
+            with pytest.raises(StreamClosed):
+                await long.receive()

@@ -9,6 +9,7 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.transport.patience import STREAM_UNITS, UNITS_BURST
 from daemon.transport.yamux import REFUSED_STREAMS_MAX, Yamux
 from daemon.transport.yamux_frames import (
     ACK,
@@ -25,9 +26,16 @@ from daemon.transport.yamux_frames import (
     encode_header,
 )
 from daemon.transport.yamux_outbox import ANSWERS_SIZE_MAX
-from daemon.transport.yamux_stream import WINDOW_SIZE
+from daemon.transport.yamux_stream import WINDOW_SIZE, YamuxStream
 from protocol.errors import DecodeError, LimitExceeded, ProtocolError
-from tests.daemon.transport.pairs import LIMITS, End, MemoryStream, memory_pair
+from tests.daemon.transport.pairs import (
+    LIMITS,
+    End,
+    MemoryStream,
+    memory_pair,
+    receive_exactly,
+    yamux_pair,
+)
 
 
 @asynccontextmanager
@@ -106,6 +114,61 @@ async def test_pings_whose_answers_are_not_read_end_the_connection() -> None:
         await attacker.send_all(encode_header(PING, SYN, 0, 7) * pings)
         await victim.ended.wait()
         assert isinstance(victim.error, LimitExceeded)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        encode_header(WINDOW_UPDATE, 0, 1, 2**32 - 1),
+        encode_header(DATA, 0, 77, 0),
+        encode_header(DATA, 0, 77, 65_536) + bytes(65_536),
+        encode_header(PING, ACK, 0, 7),
+    ],
+    ids=["window-update", "no-data", "data-for-no-stream", "answers-to-no-ping"],
+)
+async def test_frames_that_bring_nothing_end_the_connection_in_the_end(frame: bytes) -> None:
+    async with attacked() as (attacker, victim):
+        batch = frame * 100
+        for _ in range(2 * UNITS_BURST // 100):
+            if victim.ended.is_set():
+                break
+            await attacker.send_all(batch)
+            await trio.testing.wait_all_tasks_blocked()
+        assert isinstance(victim.error, LimitExceeded)
+
+
+async def test_streams_that_are_opened_and_reset_for_ever_end_the_connection() -> None:
+    async def serve_at_once(_: YamuxStream) -> None:
+        await trio.lowlevel.checkpoint()
+
+    attacker, ours = memory_pair()
+    victim = End(Yamux(ours, is_dialler=False, limits=LIMITS))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(victim.run, serve_at_once)
+        for number in range(2 * UNITS_BURST // STREAM_UNITS):
+            if victim.ended.is_set():
+                break
+            stream_id = 2 * number + 1
+            pair = [encode_header(WINDOW_UPDATE, it, stream_id, 0) for it in (SYN, RST)]
+            await attacker.send_all(b"".join(pair))
+            await trio.testing.wait_all_tasks_blocked()
+        assert isinstance(victim.error, LimitExceeded)
+        nursery.cancel_scope.cancel()
+
+
+async def test_window_updates_for_what_was_sent_are_welcome() -> None:
+    async with yamux_pair() as (dialler, listener):
+        stream = dialler.yamux.open_stream()
+        opened = await listener.next_stream()
+        for _ in range(3 * UNITS_BURST // 256):
+            await stream.send_all(bytes(256 * 1024))
+            await receive_exactly(opened, 256 * 1024)
+            # As an implementation would that opens the window after each KiB.
+            updates = encode_header(WINDOW_UPDATE, 0, stream.id, 1) * 256
+            listener.yamux.outbox.put_answer(updates)
+            await trio.testing.wait_all_tasks_blocked()
+        assert dialler.error is None
+        assert not dialler.ended.is_set()
 
 
 async def test_a_ping_is_answered_with_its_value() -> None:
