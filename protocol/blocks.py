@@ -1,5 +1,6 @@
 """Blocks: events in their order, and a header that says what the state is after them."""
 
+from functools import cached_property
 from typing import Annotated
 
 import msgspec
@@ -22,11 +23,13 @@ TAIL_MAX = 256
 BlockHash = Digest
 
 
-class Header(Message, frozen=True):
+class Header(Message, frozen=True, dict=True):
     """All that is signed about a block.
 
     `authorities` are those of its epoch. `next_authorities` is zero unless, after this block, those
     of the next epoch are known. `parent_view` is zero in the first block of an epoch.
+
+    The hash is asked for at every turn, so each header remembers its own, beside the fields.
     """
 
     version: Annotated[int, msgspec.Meta(ge=0, le=255)]
@@ -47,6 +50,11 @@ class Header(Message, frozen=True):
     authorities: Digest
     next_authorities: Digest
 
+    @cached_property
+    def hash(self) -> BlockHash:
+        """Names the block; the header commits to all the rest."""
+        return digest("block", encode(self))
+
 
 class Block(Message, frozen=True):
     header: Header
@@ -65,8 +73,8 @@ class FinalizedBlocks(Message, frozen=True, tag="finalized-blocks"):
 
 
 def block_hash(header: Header) -> BlockHash:
-    """Return the hash that names the block; the header commits to all the rest."""
-    return digest("block", encode(header))
+    """Return the hash that names the block."""
+    return header.hash
 
 
 def compute_events_root(events: tuple[SignedEvent, ...]) -> Digest:

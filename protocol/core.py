@@ -15,7 +15,6 @@ from protocol import consensus as simplex
 from protocol.blocks import Block, FinalizedBlocks
 from protocol.catching_up import CatchingUp
 from protocol.chain import Chain
-from protocol.codec import decode
 from protocol.consensus import (
     CancelTimer,
     Consensus,
@@ -57,11 +56,8 @@ from protocol.identity import MemberId
 from protocol.intake import Intake
 from protocol.mempool import Mempool
 from protocol.messages import (
-    GOSSIP_SIZE_MAX,
     Bundle,
-    CatchUpMessage,
     ConsensusMessage,
-    Gossiped,
     Graft,
     Have,
     Payload,
@@ -69,9 +65,10 @@ from protocol.messages import (
     PeerRecord,
     Prune,
     Status,
+    Topic,
 )
 from protocol.origin import Origin
-from protocol.relay import Relay
+from protocol.relay import Item, Relay, gossip_id, item_of
 from protocol.snapshot import SnapshotTimer
 from protocol.state import EpochEntry, StateView, is_member
 from protocol.submissions import Submissions, SubmissionTimer
@@ -87,6 +84,7 @@ class Core:
         self.network = network_id(origin.genesis)
         self.me = origin.key.public
         self.verifier = origin.verifier
+        self._read = origin.read_item
         self.mempool = Mempool(self.network)
         self.chain = Chain(
             genesis=origin.genesis,
@@ -148,7 +146,11 @@ class Core:
         return list(self._take_in(input))
 
     def _take_in(self, input: Input) -> Iterator[Effect]:
-        match input:
+        match input:  # What comes most often is first.
+            case MessageReceived(sender, message):
+                yield from self._received(sender, message)
+            case TimerFired(timer):
+                yield from self._fired(timer)
             case Started():
                 yield from self._agree(input)
                 yield self._schedule(HeartbeatTimer(), self._council.heartbeat)
@@ -156,10 +158,6 @@ class Core:
                 yield from self._connected(peer)
             case PeerDisconnected(peer):
                 yield from self._disconnected(peer)
-            case MessageReceived(sender, message):
-                yield from self._received(sender, message)
-            case TimerFired(timer):
-                yield from self._fired(timer)
             case EventsSubmitted(events):
                 yield from self._submit(events)
             case Persisted():
@@ -170,7 +168,7 @@ class Core:
                 self.catching_up.pruned(lowest_height)
             case PeerRecordIssued(record):
                 self.directory.take_in(record, self._now.wall)
-                yield from self._relay.publish(record, (), self._now.monotonic)
+                yield from self._relay.publish(item_of(record), (), self._now.monotonic)
             case VotingKeyAdded(key):
                 self._council.add_key(key)
             case _:
@@ -185,14 +183,11 @@ class Core:
             yield Blame(sender, error)
 
     def _listen(self, sender: MemberId, message: PeerMessage) -> Iterator[Effect]:
-        if isinstance(message, CatchUpMessage):
-            yield from self.catching_up.hear(sender, message, self._status(), self._now.monotonic)
-            return
         match message:
-            case Payload(content=content):
-                yield from self._heard(sender, decode(content, Gossiped, GOSSIP_SIZE_MAX))
             case Have() | Graft() | Prune():
                 yield from self._relay.controlled(sender, message, self._now.monotonic)
+            case Payload(content=content):
+                yield from self._heard(sender, self._read(content))
             case Bundle():
                 yield from self._pushed(sender, message)
             case FinalizedBlocks():
@@ -200,8 +195,11 @@ class Core:
             case Status():
                 yield from self.catching_up.heard(sender, message, self._now.monotonic)
                 yield from self._consensus_said(sender, message)
-            case _:
+            case _ if isinstance(message, ConsensusMessage):
                 yield from self._consensus_said(sender, message)
+            case _:
+                now, ours = self._now.monotonic, self._status()
+                yield from self.catching_up.hear(sender, message, ours, now)
 
     def _consensus_said(self, sender: MemberId, message: ConsensusMessage) -> Iterator[Effect]:
         if self._council.is_for_us(sender, message):
@@ -211,21 +209,23 @@ class Core:
 
     def _pushed(self, sender: MemberId, bundle: Bundle) -> Iterator[Effect]:
         """Not along the tree, so judged even if it is known: what it lacked may be here now."""
-        if not self._relay.is_known(bundle):
-            yield from self._heard(sender, bundle)
+        item = item_of(bundle)
+        if not self._relay.is_known(item.topic, item.id):
+            yield from self._heard(sender, item)
         elif self._intake.judge(bundle, self._now) is Outcome.ACCEPT:
             yield from self._agree(simplex.EventsAdmitted())
 
-    def _heard(self, sender: MemberId, message: Gossiped) -> Iterator[Effect]:
+    def _heard(self, sender: MemberId, item: Item) -> Iterator[Effect]:
         """Judge a gossiped message, pass it on if it is good, then do what follows from it."""
-        if self._relay.is_known(message):
-            yield from self._relay.repeated(sender, message, self._now.monotonic)
+        if self._relay.is_known(item.topic, item.id):
+            yield from self._relay.repeated(sender, item, self._now.monotonic)
             return
-        outcome, effects = self._judge(sender, message)
-        yield from self._relay.judged(sender, message, outcome, self._now.monotonic)
+        outcome, effects = self._judge(sender, item)
+        yield from self._relay.judged(sender, item, outcome, self._now.monotonic)
         yield from effects
 
-    def _judge(self, sender: MemberId, message: Gossiped) -> tuple[Outcome, Iterable[Effect]]:
+    def _judge(self, sender: MemberId, item: Item) -> tuple[Outcome, Iterable[Effect]]:
+        message = item.message
         match message:
             case Bundle():
                 outcome = self._intake.judge(message, self._now)
@@ -297,8 +297,8 @@ class Core:
         yield StoreBlocks(finalization, certificate, tail)
         yield from self._intake.settle(finalization, self._now)
         finalized = gossiped(finalization.blocks, certificate, tail)
-        if not self._relay.is_known(finalized):
-            yield from self._relay.publish(finalized, (), self._now.monotonic)
+        if not self._relay.is_known(Topic.BLOCKS, gossip_id(finalized)):
+            yield from self._relay.publish(item_of(finalized), (), self._now.monotonic)
         yield from self.catching_up.advanced(self._now.monotonic)
         if self.chain.epoch.epoch > self.epoch.epoch:
             yield from self._council.move_on()

@@ -7,6 +7,8 @@ takes, on either side.
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from protocol.blocks import Block
 from protocol.chain import Finalization
 from protocol.consensus import (
@@ -59,16 +61,14 @@ class PeerDisconnected:
     peer: MemberId
 
 
-@dataclass(frozen=True, slots=True)
-class MessageReceived:
+class MessageReceived(msgspec.Struct, frozen=True):
     """A member said something on its link. The sender is authentic, the content is not checked."""
 
     sender: MemberId
     message: PeerMessage
 
 
-@dataclass(frozen=True, slots=True)
-class TimerFired:
+class TimerFired(msgspec.Struct, frozen=True):
     timer: Timer
 
 
@@ -122,8 +122,7 @@ Input = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SendMessage:
+class SendMessage(msgspec.Struct, frozen=True):
     """Send to each of `recipients`, without waiting for any; urgent ones overtake the others."""
 
     recipients: tuple[MemberId, ...]
@@ -131,8 +130,7 @@ class SendMessage:
     is_urgent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduleTimer:
+class ScheduleTimer(msgspec.Struct, frozen=True):
     """Come back with `TimerFired(timer)` at a monotonic time; the same timer is set but once."""
 
     timer: Timer

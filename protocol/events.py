@@ -226,8 +226,11 @@ Body = (
 )
 
 
-class Event(Message, frozen=True):
-    """A body and the time after which no block may contain it."""
+class Event(Message, frozen=True, dict=True):
+    """A body and the time after which no block may contain it.
+
+    Beside its fields, each event remembers its id in the network where that was asked for last.
+    """
 
     valid_until: Timestamp
     body: Body
@@ -244,7 +247,10 @@ class SignedEvent(Message, frozen=True):
 
 def event_id(event: Event, network: NetworkId) -> EventId:
     """Return the id under which the chain knows the event."""
-    return digest("event", network, encode(event))
+    known: tuple[NetworkId, EventId] | None = event.__dict__.get("id")
+    if known is None or known[0] != network:
+        known = event.__dict__["id"] = (network, digest("event", network, encode(event)))
+    return known[1]
 
 
 def event_signing_bytes(event: Event, network: NetworkId) -> bytes:

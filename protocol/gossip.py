@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import assert_never
 
+import msgspec
+
 from protocol.identity import MemberId
 from protocol.messages import HAVE_IDS_MAX, GossipId, Graft, Have, Payload, Prune, Topic
 
@@ -52,8 +54,7 @@ class Published:
     direct: tuple[MemberId, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PayloadJudged:
+class PayloadJudged(msgspec.Struct, frozen=True):
     """A message that was not known came from `sender`, and the caller finds no fault with it."""
 
     sender: MemberId
@@ -62,13 +63,11 @@ class PayloadJudged:
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class DuplicateReceived:
+class DuplicateReceived(msgspec.Struct, frozen=True):
     sender: MemberId
 
 
-@dataclass(frozen=True, slots=True)
-class ControlReceived:
+class ControlReceived(msgspec.Struct, frozen=True):
     sender: MemberId
     message: Have | Graft | Prune
 
@@ -83,15 +82,13 @@ class NeighbourDown:
     peer: MemberId
 
 
-@dataclass(frozen=True, slots=True)
-class GossipTimer:
+class GossipTimer(msgspec.Struct, frozen=True):
     topic: Topic
     purpose: str
     """Either "announce" or "graft"."""
 
 
-@dataclass(frozen=True, slots=True)
-class GossipTimerFired:
+class GossipTimerFired(msgspec.Struct, frozen=True):
     timer: GossipTimer
 
 
@@ -106,14 +103,12 @@ GossipInput = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SendGossip:
+class SendGossip(msgspec.Struct, frozen=True):
     peer: MemberId
     message: Payload | Have | Graft | Prune
 
 
-@dataclass(frozen=True, slots=True)
-class SetGossipTimer:
+class SetGossipTimer(msgspec.Struct, frozen=True):
     timer: GossipTimer
     delay: int
     """Milliseconds from now."""
@@ -145,15 +140,15 @@ class Gossip:
 
     def _take_in(self, input: GossipInput) -> Iterator[GossipEffect]:
         match input:
+            case ControlReceived(sender, message):
+                yield from self._controlled(sender, message)
+            case DuplicateReceived(sender):
+                yield from self._prune(sender)
+            case PayloadJudged():
+                yield from self._judged(input)
             case Published(identifier, content, direct):
                 self._remember(identifier, content)
                 yield from self._spread(identifier, content, {*direct, *self._eager}, None)
-            case PayloadJudged():
-                yield from self._judged(input)
-            case DuplicateReceived(sender):
-                yield from self._prune(sender)
-            case ControlReceived(sender, message):
-                yield from self._controlled(sender, message)
             case NeighbourUp(peer):
                 yield from self._welcome(peer)
             case NeighbourDown(peer):
@@ -230,10 +225,11 @@ class Gossip:
         self._announcements.pop(peer, None)
 
     def _note_missing(self, sender: MemberId, ids: Iterable[GossipId]) -> Iterator[GossipEffect]:
-        claimed = sum(sender in announcers for announcers in self._missing.values())
-        for identifier in ids:
+        unknown = [identifier for identifier in ids if identifier not in self._known]
+        claimed = self._claimed(sender) if unknown else 0
+        for identifier in unknown:
             announcers = self._missing.get(identifier, [])
-            if identifier in self._known or sender in announcers:
+            if sender in announcers:
                 continue
             if claimed >= MISSING_PER_PEER_MAX or len(announcers) >= ANNOUNCERS_MAX:
                 continue
@@ -243,6 +239,10 @@ class Gossip:
         if self._missing and not self._is_grafting:
             self._is_grafting = True
             yield SetGossipTimer(GossipTimer(self.topic, "graft"), GRAFT_DELAY)
+
+    def _claimed(self, sender: MemberId) -> int:
+        """Return how many messages are missed on the word of this peer."""
+        return sum(sender in announcers for announcers in self._missing.values())
 
     def _graft(self) -> Iterator[GossipEffect]:
         """Ask for each missing message at the next one who announced it."""

@@ -21,7 +21,7 @@ from protocol.gossip import Outcome
 from protocol.identity import MemberId, NetworkId, Verifier
 from protocol.mempool import Mempool, Refusal
 from protocol.messages import Bundle
-from protocol.relay import Relay
+from protocol.relay import Relay, item_of
 from protocol.state import is_member
 from protocol.submissions import COLLECT_DELAY, Submissions, SubmissionTimer
 
@@ -82,7 +82,7 @@ class Intake:
             accepted, refusals = self._admit_own(bundle, now)
             if accepted:
                 good = self._without(bundle, refusals)
-                yield from self._relay.publish(good, authorities, now.monotonic)
+                yield from self._relay.publish(item_of(good), authorities, now.monotonic)
             yield from self._refuse(refusals)
         yield from self._keep_pushing(now)
 

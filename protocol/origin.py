@@ -1,6 +1,6 @@
 """What a node starts from: its keys, and what was durable when it last stopped."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from protocol.blocks import Block, BlockHash
@@ -10,6 +10,7 @@ from protocol.digest import StateDigest
 from protocol.genesis import Genesis
 from protocol.identity import SigningKey, Verifier
 from protocol.messages import PeerRecord
+from protocol.relay import Item, read_item
 from protocol.state import EpochEntry, StateView
 from protocol.sync import SNAPSHOT_LAG
 from protocol.votes import Certificate
@@ -43,3 +44,5 @@ class Origin:
     sequence: int
     """Of bundles: greater than any before, such as a clock gives."""
     verifier: Verifier = field(default_factory=Verifier)
+    read_item: Callable[[bytes], Item] = read_item
+    """May remember what bytes hold, where many nodes read the same."""

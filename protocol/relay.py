@@ -7,8 +7,10 @@ last one: authorities hold different certificates of the same block, and one cop
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 
+import msgspec
+
 from protocol.blocks import FinalizedBlocks, block_hash
-from protocol.codec import encode
+from protocol.codec import decode, encode
 from protocol.effects import Effect, ScheduleTimer, SendMessage
 from protocol.gossip import (
     ControlReceived,
@@ -27,6 +29,7 @@ from protocol.gossip import (
 )
 from protocol.identity import MemberId
 from protocol.messages import (
+    GOSSIP_SIZE_MAX,
     Bundle,
     Gossiped,
     GossipId,
@@ -36,6 +39,24 @@ from protocol.messages import (
     Prune,
     Topic,
 )
+
+
+class Item(msgspec.Struct, frozen=True):
+    """A gossiped message, with all that gossip wants to know of it."""
+
+    topic: Topic
+    id: GossipId
+    content: bytes
+    message: Gossiped
+
+
+def read_item(content: bytes) -> Item:
+    """Return what the payload of a peer holds. Raises `DecodeError`."""
+    return _item(decode(content, Gossiped, GOSSIP_SIZE_MAX), content)
+
+
+def item_of(message: Gossiped) -> Item:
+    return _item(message, encode(message))
 
 
 def topic_of(message: Gossiped) -> Topic:
@@ -52,9 +73,18 @@ def gossip_id(message: Gossiped) -> GossipId:
     """Return what makes two gossiped messages the same."""
     match message:
         case FinalizedBlocks(blocks=blocks):
-            named = block_hash(blocks[-1].header)
+            return _hash(block_hash(blocks[-1].header))
         case _:
-            named = encode(message)
+            return _hash(encode(message))
+
+
+def _item(message: Gossiped, content: bytes) -> Item:
+    is_blocks = isinstance(message, FinalizedBlocks)
+    identifier = gossip_id(message) if is_blocks else _hash(content)
+    return Item(topic_of(message), identifier, content, message)
+
+
+def _hash(named: bytes) -> GossipId:
     return blake2b(named, digest_size=16, person=b"placet/gossip").digest()
 
 
@@ -64,23 +94,21 @@ class Relay:
     def __init__(self) -> None:
         self._topics = {topic: Gossip(topic) for topic in Topic}
 
-    def is_known(self, message: Gossiped) -> bool:
-        return self._topics[topic_of(message)].is_known(gossip_id(message))
+    def is_known(self, topic: Topic, identifier: GossipId) -> bool:
+        return self._topics[topic].is_known(identifier)
 
-    def publish(self, message: Gossiped, direct: Iterable[MemberId], now: int) -> Iterator[Effect]:
+    def publish(self, item: Item, direct: Iterable[MemberId], now: int) -> Iterator[Effect]:
         """Spread a message of our own, and push it to `direct` in any case."""
-        published = Published(gossip_id(message), encode(message), tuple(direct))
-        yield from self._step(topic_of(message), published, now)
+        published = Published(item.id, item.content, tuple(direct))
+        yield from self._step(item.topic, published, now)
 
-    def judged(
-        self, sender: MemberId, message: Gossiped, outcome: Outcome, now: int
-    ) -> Iterator[Effect]:
-        judged = PayloadJudged(sender, gossip_id(message), encode(message), outcome)
-        yield from self._step(topic_of(message), judged, now)
+    def judged(self, sender: MemberId, item: Item, outcome: Outcome, now: int) -> Iterator[Effect]:
+        judged = PayloadJudged(sender, item.id, item.content, outcome)
+        yield from self._step(item.topic, judged, now)
 
-    def repeated(self, sender: MemberId, message: Gossiped, now: int) -> Iterator[Effect]:
+    def repeated(self, sender: MemberId, item: Item, now: int) -> Iterator[Effect]:
         """The sender gave us what we knew."""
-        yield from self._step(topic_of(message), DuplicateReceived(sender), now)
+        yield from self._step(item.topic, DuplicateReceived(sender), now)
 
     def controlled(
         self, sender: MemberId, message: Have | Graft | Prune, now: int

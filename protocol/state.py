@@ -29,7 +29,8 @@ whatever must be listed is numbered (members, emergencies) or linked (what is to
 Numbers in keys are big-endian.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Annotated, Any, Protocol, TypeVar
 
 import msgspec
@@ -39,6 +40,9 @@ from protocol.events import BallotChoice, Commitment, ConsentId, EventId, Verdic
 from protocol.genesis import AUTHORITIES_MAX, Authority, Member
 from protocol.identity import MemberId, PublicKey, SubjectId, short
 from protocol.votes import Vote
+
+ENTRIES_DECODED_MAX = 512
+"""How many decoded entries of each type are remembered."""
 
 PRESENT = b"\x01"
 """The value of an entry that says all by being there."""
@@ -345,7 +349,8 @@ def totals_entry(state: StateView) -> TotalsEntry:
 
 T = TypeVar("T")
 
-_decoders: dict[type[Any], msgspec.msgpack.Decoder[Any]] = {}
+_readers: dict[type[Any], Callable[[bytes], Any]] = {}
+"""Entries are frozen, and the same few are read again and again: so they are remembered."""
 
 
 def read(state: StateView, key: bytes, expected: type[T]) -> T | None:
@@ -356,11 +361,12 @@ def read(state: StateView, key: bytes, expected: type[T]) -> T | None:
     value = state.get(key)
     if value is None:
         return None
-    decoder = _decoders.get(expected)
-    if decoder is None:
-        decoder = _decoders[expected] = msgspec.msgpack.Decoder(expected)
+    reader = _readers.get(expected)
+    if reader is None:
+        decode = msgspec.msgpack.Decoder(expected).decode
+        reader = _readers[expected] = lru_cache(ENTRIES_DECODED_MAX)(decode)
     try:
-        entry: T = decoder.decode(value)
+        entry: T = reader(value)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CorruptState(f"unreadable {expected.__name__} under {short(key)}") from error
     return entry

@@ -70,16 +70,14 @@ def validate_vote(
     """Raise `InvalidSignature` unless the vote is well formed and its authority signed it."""
     if vote.signer >= len(authorities):
         raise InvalidSignature(f"there is no authority {vote.signer}")
-    if (vote.kind == VoteKind.NULLIFY) != (vote.block == NO_BLOCK):
-        raise InvalidSignature("a nullify vote names no block, and every other vote names one")
+    _validate_block_named(vote)
     if not is_signed_with(authorities[vote.signer].voting_key, vote, network, verifier):
         raise InvalidSignature(f"authority {vote.signer} did not sign this vote")
 
 
 def is_signed_with(key: PublicKey, vote: Vote, network: NetworkId, verifier: Verifier) -> bool:
     """Say whether the signature of the vote was made with this voting key."""
-    statement = _statement(network, vote.kind, vote.epoch, vote.view, vote.block)
-    return verifier.is_valid(key, statement, vote.signature)
+    return verifier.is_valid(key, _statement_of(network, vote), vote.signature)
 
 
 def assemble_certificate(votes: list[Vote], authority_count: int) -> Certificate:
@@ -109,11 +107,14 @@ def validate_certificate(
         raise InvalidCertificate(f"{len(signers)} signers are not a quorum")
     if list(signers) != sorted(set(signers)) or signers[-1] >= len(authorities):
         raise InvalidCertificate("signers are not distinct authorities in order")
-    for vote in votes_of(certificate):
-        try:
-            validate_vote(vote, network, authorities, verifier)
-        except InvalidSignature as error:
-            raise InvalidCertificate(str(error)) from error
+    try:
+        _validate_block_named(certificate)
+    except InvalidSignature as error:
+        raise InvalidCertificate(str(error)) from error
+    statement = _statement_of(network, certificate)
+    for signer, signature in zip(signers, certificate.signatures, strict=True):
+        if not verifier.is_valid(authorities[signer].voting_key, statement, signature):
+            raise InvalidCertificate(f"authority {signer} did not sign this vote")
 
 
 def votes_of(certificate: Certificate) -> list[Vote]:
@@ -143,6 +144,16 @@ def is_equivocation(first: Vote, second: Vote) -> bool:
     if kinds == {VoteKind.FINALIZE, VoteKind.NULLIFY}:
         return True
     return VoteKind.NULLIFY not in kinds and first.block != second.block
+
+
+def _validate_block_named(said: Vote | Certificate) -> None:
+    if (said.kind == VoteKind.NULLIFY) != (said.block == NO_BLOCK):
+        raise InvalidSignature("a nullify vote names no block, and every other vote names one")
+
+
+def _statement_of(network: NetworkId, said: Vote | Certificate) -> bytes:
+    """Return what the signer of the vote signs, or each of the certificate."""
+    return _statement(network, said.kind, said.epoch, said.view, said.block)
 
 
 def _statement(network: NetworkId, kind: VoteKind, epoch: int, view: int, block: Digest) -> bytes:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+import msgspec
+
 from protocol.blocks import Block, BlockHash
 from protocol.consensus.log import LogRecord
 from protocol.identity import MemberId
@@ -17,8 +19,7 @@ from protocol.messages import ConsensusMessage
 from protocol.votes import Certificate, Vote
 
 
-@dataclass(frozen=True, slots=True)
-class Instant:
+class Instant(msgspec.Struct, frozen=True):
     """Now, in milliseconds: `monotonic` runs the timers, `wall` only dates and judges blocks."""
 
     monotonic: int
@@ -41,8 +42,7 @@ class TimerKind(StrEnum):
     HEARTBEAT = "heartbeat"
 
 
-@dataclass(frozen=True, slots=True)
-class ConsensusTimer:
+class ConsensusTimer(msgspec.Struct, frozen=True):
     """Names a timer. `view` is zero for those that outlive a view."""
 
     kind: TimerKind
@@ -55,16 +55,14 @@ class Started:
     """The first input, exactly once."""
 
 
-@dataclass(frozen=True, slots=True)
-class MessageReceived:
+class MessageReceived(msgspec.Struct, frozen=True):
     """An authority said something. The sender is authentic, the content is not checked."""
 
     sender: MemberId
     message: ConsensusMessage
 
 
-@dataclass(frozen=True, slots=True)
-class TimerFired:
+class TimerFired(msgspec.Struct, frozen=True):
     timer: ConsensusTimer
 
 

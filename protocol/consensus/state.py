@@ -8,6 +8,8 @@ view and each start of the process.
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from protocol.blocks import Block, BlockHash, block_hash
 from protocol.consensus.electorate import Electorate
 from protocol.consensus.fetches import Answers, Fetches
@@ -41,16 +43,14 @@ UNFINALIZED_MAX = 256
 OUTLIVES_VIEWS = frozenset({TimerKind.FETCH, TimerKind.HEARTBEAT})
 
 
-@dataclass(frozen=True, slots=True)
-class Parent:
+class Parent(msgspec.Struct, frozen=True):
     """What a block of some view must stand on."""
 
     block: BlockHash
     view: int
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(msgspec.Struct, frozen=True):
     """There is no certificate for `view`, so nobody can tell what the next block stands on."""
 
     view: int

@@ -8,7 +8,7 @@ from protocol.codec import encode
 from protocol.effects import ScheduleTimer, SendMessage
 from protocol.gossip import ANNOUNCE_DELAY, GossipTimer, Outcome
 from protocol.messages import Gossiped, Have, Payload, Prune, Topic
-from protocol.relay import Relay, gossip_id, topic_of
+from protocol.relay import Relay, gossip_id, item_of, read_item, topic_of
 from protocol.votes import assemble_certificate
 from tests.protocol.example_ledger import ExampleLedger
 from tests.protocol.examples import (
@@ -27,6 +27,7 @@ BUNDLE = make_bundle(NETWORK, CLINIC, records_committed(NETWORK, CLINIC))
 RECORD = make_peer_record(NETWORK, CLINIC)
 BLOCK, CERTIFICATE, _ = ExampleLedger(NETWORK).next_block(records_committed(NETWORK, CLINIC))
 BLOCKS = FinalizedBlocks((BLOCK,), CERTIFICATE)
+ITEM = item_of(BUNDLE)
 NOW = 5_000
 
 
@@ -46,9 +47,17 @@ def test_each_kind_has_its_topic(message: Gossiped, topic: Topic) -> None:
     relay = make_relay(ANN)
 
     assert topic_of(message) is topic
-    published = list(relay.publish(message, (), NOW))
+    published = list(relay.publish(item_of(message), (), NOW))
     assert published == [SendMessage((ANN,), Payload(topic, encode(message)))]
-    assert relay.is_known(message)
+    assert relay.is_known(topic, gossip_id(message))
+
+
+@pytest.mark.parametrize("message", [BUNDLE, BLOCKS, RECORD], ids=["bundle", "blocks", "record"])
+def test_what_is_read_is_what_was_published(message: Gossiped) -> None:
+    item = read_item(encode(message))
+
+    assert item == item_of(message)
+    assert item.id == gossip_id(message)
 
 
 def test_one_copy_of_a_block_is_enough_whoever_signed_it() -> None:
@@ -72,7 +81,7 @@ def test_bundles_that_differ_in_anything_differ_in_name() -> None:
 def test_a_good_message_is_passed_on() -> None:
     relay = make_relay(ANN, BOB)
 
-    passed_on = list(relay.judged(ANN, BUNDLE, Outcome.ACCEPT, NOW))
+    passed_on = list(relay.judged(ANN, ITEM, Outcome.ACCEPT, NOW))
     assert passed_on == [SendMessage((BOB,), Payload(Topic.EVENTS, encode(BUNDLE)))]
 
 
@@ -80,7 +89,7 @@ def test_what_we_publish_reaches_some_in_any_case() -> None:
     relay = make_relay(ANN, BOB)
     list(relay.controlled(BOB, Prune(Topic.EVENTS), NOW))
 
-    sent = [each for each in relay.publish(BUNDLE, (BOB,), NOW) if isinstance(each, SendMessage)]
+    sent = [each for each in relay.publish(ITEM, (BOB,), NOW) if isinstance(each, SendMessage)]
     assert [each.recipients for each in sent] == [(ANN,), (BOB,)]
 
 
@@ -89,23 +98,23 @@ def test_a_pruned_link_is_pruned_in_one_topic_only() -> None:
     list(relay.controlled(ANN, Prune(Topic.EVENTS), NOW))
 
     timer = GossipTimer(Topic.EVENTS, "announce")
-    assert list(relay.publish(BUNDLE, (), NOW)) == [ScheduleTimer(timer, NOW + ANNOUNCE_DELAY)]
+    assert list(relay.publish(ITEM, (), NOW)) == [ScheduleTimer(timer, NOW + ANNOUNCE_DELAY)]
     [announced] = relay.fired(timer, NOW + ANNOUNCE_DELAY)
     assert announced == SendMessage((ANN,), Have(Topic.EVENTS, (gossip_id(BUNDLE),)))
-    assert len(list(relay.publish(RECORD, (), NOW))) == 1
+    assert len(list(relay.publish(item_of(RECORD), (), NOW))) == 1
 
 
 def test_a_second_copy_asks_its_sender_for_announcements() -> None:
     relay = make_relay(ANN, BOB)
-    list(relay.judged(ANN, BUNDLE, Outcome.ACCEPT, NOW))
+    list(relay.judged(ANN, ITEM, Outcome.ACCEPT, NOW))
 
-    assert list(relay.repeated(BOB, BUNDLE, NOW)) == [SendMessage((BOB,), Prune(Topic.EVENTS))]
+    assert list(relay.repeated(BOB, ITEM, NOW)) == [SendMessage((BOB,), Prune(Topic.EVENTS))]
 
 
 def test_a_new_neighbour_hears_of_all_topics() -> None:
     relay = make_relay()
     for message in (BUNDLE, BLOCKS, RECORD):
-        list(relay.publish(message, (), NOW))
+        list(relay.publish(item_of(message), (), NOW))
 
     assert list(relay.connected(ANN, NOW)) == [
         SendMessage((ANN,), Have(topic_of(message), (gossip_id(message),)))
@@ -117,4 +126,4 @@ def test_nothing_is_sent_to_who_has_left() -> None:
     relay = make_relay(ANN)
     assert list(relay.disconnected(ANN, NOW)) == []
 
-    assert list(relay.publish(BUNDLE, (), NOW)) == []
+    assert list(relay.publish(ITEM, (), NOW)) == []
