@@ -13,13 +13,11 @@ class Canaries:
 
     def __init__(self, watch: Watch) -> None:
         self.watch = watch
-        self._last: Any = None
-        watch.world.network.watchers.append(self._sent)
+        watch.world.network.readers.append(self._sent)
 
-    def _sent(self, host: CoreHost, _: int, message: Any) -> None:
-        if message is self._last or not self.watch.world.canaries:
+    def _sent(self, host: CoreHost, message: Any) -> None:
+        if not self.watch.world.canaries:
             return
-        self._last = message
         data = message.content if isinstance(message, Payload) else encode(message)
         for canary in self.watch.world.canaries:
             if canary in data:

@@ -9,7 +9,7 @@ from typing import Any
 
 from protocol.blocks import FinalizedBlocks
 from protocol.codec import encode
-from protocol.effects import SendMessage, StoreBlocks
+from protocol.effects import StoreBlocks
 from protocol.messages import Proposal, Status
 from protocol.votes import Certificate, VoteKind
 from simulations.checkers.watch import Watch
@@ -22,17 +22,14 @@ class Certificates:
     def __init__(self, watch: Watch) -> None:
         self.watch = watch
         self._seen: dict[Certificate, None] = {}
-        self._last: Any = None
         self._outcomes: dict[tuple[int, int], dict[VoteKind, bytes]] = {}
-        watch.on_effect(SendMessage, self._sent)
+        for kind in (Certificate, Status, Proposal, FinalizedBlocks):
+            watch.on_effect(kind, self._sent)
         watch.on_effect(StoreBlocks, self._stored)
 
-    def _sent(self, host: CoreHost, effect: SendMessage) -> None:
-        for certificate in _certificates(effect.message):
-            # The same object goes to one neighbour after the other.
-            if certificate is not self._last:
-                self._last = certificate
-                self._look_at(host, certificate)
+    def _sent(self, host: CoreHost, message: Any) -> None:
+        for certificate in _certificates(message):
+            self._look_at(host, certificate)
 
     def _stored(self, host: CoreHost, effect: StoreBlocks) -> None:
         self._look_at(host, effect.certificate)

@@ -4,7 +4,7 @@ No vote in the next epoch before the end of this one is durable, none in this on
 change that was decided comes about, everywhere.
 """
 
-from protocol.effects import EpochStarted, SendMessage
+from protocol.effects import EpochStarted
 from protocol.electorates import is_handoff_pending, newest_epoch
 from protocol.messages import Proposal
 from protocol.votes import Vote
@@ -19,14 +19,16 @@ class Epochs:
         self.watch = watch
         self._voted: dict[int, int] = {}
         """The newest epoch in which each host has voted."""
-        watch.on_effect(SendMessage, self._sent)
+        watch.on_effect(Vote, self._sent)
+        watch.on_effect(Proposal, self._proposed)
         watch.on_effect(EpochStarted, self._started)
 
-    def _sent(self, host: CoreHost, effect: SendMessage) -> None:
-        match effect.message:
-            case (Vote() as vote) | Proposal(vote=vote):
-                if self.watch.name_of(vote.epoch, vote.signer) == host.name:
-                    self._saw_vote(host, vote)
+    def _proposed(self, host: CoreHost, proposal: Proposal) -> None:
+        self._sent(host, proposal.vote)
+
+    def _sent(self, host: CoreHost, vote: Vote) -> None:
+        if self.watch.name_of(vote.epoch, vote.signer) == host.name:
+            self._saw_vote(host, vote)
 
     def _saw_vote(self, host: CoreHost, vote: Vote) -> None:
         entry = newest_epoch(host.disk.state)

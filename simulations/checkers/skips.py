@@ -22,17 +22,13 @@ class Skips:
         self.watch = watch
         self._signers: dict[tuple[int, int], set[int]] = {}
         self._seen: dict[Vote, None] = {}
-        self._last: Any = None
         self._judged: dict[int, None] = {}
-        watch.world.network.watchers.append(self._said)
+        watch.world.network.readers.append(self._said)
         watch.on_effect(StoreBlocks, self._stored)
 
-    def _said(self, _sender: Any, _receiver: int, message: Any) -> None:
-        if message is self._last:
-            return
-        self._last = message
-        for vote in votes_in(message):
-            if vote.kind == VoteKind.NULLIFY and vote not in self._seen:
+    def _said(self, _: Any, message: Any) -> None:
+        for vote in votes_in(message, VoteKind.NULLIFY):
+            if vote not in self._seen:
                 self._seen[vote] = None
                 self._count(vote)
 

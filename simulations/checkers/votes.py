@@ -3,12 +3,8 @@
 Looked at are all votes in whatever leaves an honest node: alone, in proposals, in certificates.
 """
 
-from collections.abc import Iterator
-from typing import Any
-
 from protocol.blocks import block_hash
 from protocol.consensus import CertificateLogged, LogRecord, OwnVote, ProposalLogged
-from protocol.effects import SendMessage
 from protocol.messages import Proposal
 from protocol.votes import Vote, VoteKind
 from simulations.checkers.watch import Watch
@@ -44,16 +40,18 @@ class Votes:
         self.watch = watch
         self._signed: dict[tuple[bytes, int, int], dict[VoteKind, bytes]] = {}
         self._logs: dict[int, LogIndex] = {}
-        watch.on_effect(SendMessage, self._sent)
+        watch.on_effect(Vote, self._voted)
+        watch.on_effect(Proposal, self._proposed)
         for host in watch.honest:
-            host.after_steps.append(self._does_not_count_early)
+            host.while_syncing.append(self._does_not_count_early)
 
-    def _sent(self, host: CoreHost, effect: SendMessage) -> None:
-        for vote in _own_votes(effect.message):
-            party = self.watch.name_of(vote.epoch, vote.signer)
-            if party == host.name:
-                self._is_durable(host, vote)
-                self._is_consistent(host, vote)
+    def _proposed(self, host: CoreHost, proposal: Proposal) -> None:
+        self._voted(host, proposal.vote)
+
+    def _voted(self, host: CoreHost, vote: Vote) -> None:
+        if self.watch.name_of(vote.epoch, vote.signer) == host.name:
+            self._is_durable(host, vote)
+            self._is_consistent(host, vote)
 
     def _does_not_count_early(self, host: CoreHost) -> None:
         """W2: while a vote is being written, its own node does not count it."""
@@ -101,11 +99,3 @@ class Votes:
             index = self._logs[host.place] = LogIndex(host.log)
         index.update()
         return index
-
-
-def _own_votes(message: Any) -> Iterator[Vote]:
-    match message:
-        case Vote():
-            yield message
-        case Proposal(vote=vote):
-            yield vote

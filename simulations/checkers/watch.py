@@ -54,7 +54,10 @@ class Watch:
         return self.world.cast.names[self.authorities(epoch)[signer].member]
 
     def on_effect(self, kind: type, look: Callable[[CoreHost, Any], None]) -> None:
-        """Call `look` with each effect of that type of each honest host, before it is done."""
+        """Call `look` with each effect of that type of each honest host, before it is done.
+
+        With a type of message, call it with each that they send, once for all receivers.
+        """
         for host in self.honest:
             host.watchers_of.setdefault(kind, []).append(look)
 

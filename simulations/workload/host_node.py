@@ -29,7 +29,8 @@ class HostNode:
     def open(self, make_clinic: MakeClinic, tell: Tell) -> Clinic:
         """Let a clinic work at this node, and hear what happens here."""
         clinic = self._clinic = make_clinic(self, tell)
-        self.host.watchers.append(self._saw)
+        for kind in (StoreBlocks, RefuseEvents):
+            self.host.watchers_of.setdefault(kind, []).append(self._saw)
         self.host.on_frame = self._heard
         self.host.on_life.append(self._lives)
         return clinic

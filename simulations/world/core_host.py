@@ -41,6 +41,7 @@ from protocol.snapshot_source import HoldState, ReleaseState, SendEpochs, SendSn
 from protocol.sync import SNAPSHOT_LAG
 from simulations.world.cast import Cast
 from simulations.world.clock import EPOCH_START
+from simulations.world.contents import read_item
 from simulations.world.copies import Copies
 from simulations.world.disk import Disk
 from simulations.world.frame import Frame, Raw
@@ -71,7 +72,7 @@ class CoreHost(Host):
         self.watchers: list[Callable[[CoreHost, Any], None]] = []
         """Called with each effect before it is carried out."""
         self.watchers_of: dict[type, list[Callable[[CoreHost, Any], None]]] = {}
-        """The same, for effects of one type."""
+        """The same, for effects of one type; those of a message get the message when it is sent."""
         self.on_submit: list[Callable[[CoreHost, SignedEvent], None]] = []
         """Called with each event that a client gives."""
         self.on_change: Callable[[CoreHost], None] = lambda _: None
@@ -81,8 +82,9 @@ class CoreHost(Host):
         self.on_frame: Callable[[int, Frame], None] = lambda *_: None
         """Called with what another member says on a stream; `sender` is its name."""
         self.after_steps: list[Callable[[CoreHost], None]] = []
-        is_authority = name < cast.authority_count
-        self.voting_keys = [cast.parties[name].voting_key] if is_authority else []
+        self.while_syncing: list[Callable[[CoreHost], None]] = []
+        """Called after steps, too, but only if the vote log is being written."""
+        self.voting_keys = [cast.parties[name].voting_key] if name < cast.authority_count else []
         """What is durable in the key store, the oldest first."""
         self.copies = Copies()
         self.may_vote = True
@@ -113,7 +115,12 @@ class CoreHost(Host):
         log = self.log if self.may_vote else []
         origin = self.disk.origin(self.name, keys, log, EPOCH_START + self.network.now)
         finished = dict(self.copies.finished)
-        return replace(origin, snapshot_lag=self.snapshot_lag, staged_buckets=finished)
+        return replace(
+            origin,
+            snapshot_lag=self.snapshot_lag,
+            staged_buckets=finished,
+            read_item=read_item,
+        )
 
     def started(self) -> None:
         self.step(Started())
@@ -141,10 +148,10 @@ class CoreHost(Host):
         self.step(EventsSubmitted(events))
 
     def received(self, sender: int, message: Any) -> None:
-        if isinstance(message, Frame):
+        if type(message) is Frame:
             self.on_frame(sender, message)
         elif sender in self.linked:
-            message = self._read(sender, message) if isinstance(message, Raw) else message
+            message = self._read(sender, message) if type(message) is Raw else message
             if message is not None:
                 self.step(MessageReceived(self.cast.parties[sender].id, message))
 
@@ -160,6 +167,9 @@ class CoreHost(Host):
     def check(self) -> None:
         for look in self.after_steps:
             look(self)
+        if self._syncing is not None:
+            for look in self.while_syncing:
+                look(self)
 
     def timer_fired(self, timer: Any) -> None:
         self.step(TimerFired(timer))
@@ -187,10 +197,7 @@ class CoreHost(Host):
         return [*prepared, *stored] if stored else prepared
 
     def carry_out(self, effect: Any) -> None:
-        for watch in self.watchers_of.get(type(effect), ()):
-            watch(self, effect)
-        for watch in self.watchers:
-            watch(self, effect)
+        self.show(effect)
         match effect:
             case SendMessage(recipients, message):
                 for recipient in recipients:
@@ -216,6 +223,16 @@ class CoreHost(Host):
         self.disk.append(effect.finalization, effect.certificate, effect.tail)
         if self.may_vote:
             self.log_settled(effect.certificate.epoch, effect.certificate.view)
+
+    def show(self, effect: Any) -> None:
+        """Let those who watch see the effect, and what is sent."""
+        for watch in self.watchers_of.get(type(effect), ()):
+            watch(self, effect)
+        if type(effect) is SendMessage:
+            for watch in self.watchers_of.get(type(effect.message), ()):
+                watch(self, effect.message)
+        for watch in self.watchers:
+            watch(self, effect)
 
     def _copy(self, effect: SnapshotEffect) -> None:
         match effect:

@@ -148,7 +148,9 @@ class Host:
             action(*arguments)
 
     def hear(self, sender: int, message: Any) -> None:
-        if self.is_up and not self.holds(self.hear, sender, message):
+        if self.machine is None:
+            return
+        if self._held is None or not self.holds(self.hear, sender, message):
             self.received(sender, message)
 
     def holds(self, action: Callable[..., None], *arguments: Any) -> bool:

@@ -45,6 +45,8 @@ class Network:
         self.hosts: list[Any] = []
         self.watchers: list[Callable[[Any, int, Any], None]] = []
         """Called with sender, name of the receiver and message for each message that leaves."""
+        self.readers: list[Callable[[Any, Any], None]] = []
+        """Called with sender and message, once if the same goes to one after the other."""
         self.on_fate: list[Callable[[str, Any, Any, Any], None]] = []
         """Called with "deliver" or "lose", sender, receiver and message."""
         self.on_corruption: Callable[[Any, Any], None] | None = None
@@ -92,21 +94,18 @@ class Network:
 
     def carry(self, sender: Any, receiver: int, message: Any) -> None:
         """Send from a host to all hosts that answer to the name `receiver` (twins share one)."""
-        size = self._note(sender, receiver, message)
+        known, size = self._sized
+        if known is not message:
+            size = size_of(message)
+            self._sized = (message, size)
+            for read in self.readers:
+                read(sender, message)
+        self._note(sender, receiver, message, size)
         for watch in self.watchers:
             watch(sender, receiver, message)
         for host in self._hosts_named.get(receiver, ()):
             if host is not sender:
                 self._deliver(sender, host, message, size)
-
-    def size_of(self, message: Any) -> int:
-        """Return the message's encoded size. The last one is remembered: many get the same."""
-        known, size = self._sized
-        if known is not message:
-            is_payload = type(message) is Payload
-            size = len(message.content) + PAYLOAD_OVERHEAD if is_payload else len(encode(message))
-            self._sized = (message, size)
-        return size
 
     def _deliver(self, sender: Any, host: Any, message: Any, size: int) -> None:
         spec, chance = self.links.spec(sender.place, host.place), self.random
@@ -171,9 +170,8 @@ class Network:
             tell("deliver", sender, host, message)
         host.hear(sender.name, message)
 
-    def _note(self, sender: Any, receiver: int, message: Any) -> int:
+    def _note(self, sender: Any, receiver: int, message: Any, size: int) -> None:
         kind = type(message).__name__
-        size = self.size_of(message)
         place = sender.place
         self.sent[kind] += 1
         self.bytes_of[place] += size
@@ -181,8 +179,14 @@ class Network:
         self._noted.append((self.schedule.now, place, receiver, size, kind))
         if len(self._noted) >= TRACE_PARTS_MAX:
             self._note_trace()
-        return size
 
     def _note_trace(self) -> None:
         self._trace.update(repr(self._noted).encode())
         self._noted.clear()
+
+
+def size_of(message: Any) -> int:
+    """Return how many bytes the message has when it is encoded."""
+    if type(message) is Payload:
+        return len(message.content) + PAYLOAD_OVERHEAD
+    return len(encode(message))

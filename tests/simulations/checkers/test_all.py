@@ -33,8 +33,7 @@ def after_a_good_run() -> Run:
 
 def tell(host: CoreHost, effect: object) -> None:
     """Let the checkers believe that the host is about to do something."""
-    for watch in host.watchers_of.get(type(effect), ()):
-        watch(host, effect)
+    host.show(effect)
 
 
 def store(host: CoreHost, *blocks: Block, certificate: Certificate | None = None) -> None:
@@ -107,7 +106,7 @@ def count_too_early(run: Run) -> None:
     )
     state.round(state.view).count(own)
     host._syncing = (OwnVote(own),)
-    for look in host.after_steps:
+    for look in host.while_syncing:
         look(host)
 
 

@@ -7,7 +7,7 @@ import pytest
 from protocol.votes import NO_BLOCK, Vote, VoteKind
 from simulations.scenario.model import LinkSpec
 from simulations.world.links import Cut, Gap, Links, Rule
-from simulations.world.network import Network
+from simulations.world.network import Network, size_of
 
 VOTE = Vote(VoteKind.NULLIFY, 0, 1, NO_BLOCK, 0, bytes(64))
 
@@ -81,8 +81,7 @@ def test_delays_are_those_of_the_link() -> None:
 
 
 def test_a_narrow_link_sends_one_message_after_the_other() -> None:
-    network = Network(seed=1)
-    size = network.size_of(VOTE)
+    size = size_of(VOTE)
     each = size * 8_000 / 64_000
 
     arrivals = send(10, LinkSpec(latency=5, jitter=0, bandwidth=64_000))
