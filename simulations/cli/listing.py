@@ -3,12 +3,13 @@
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from simulations.cli.options import all_changes, scenario_options
 from simulations.cli.output import (
+    CAREFUL,
     FAINT,
     GOOD,
     echo,
@@ -21,6 +22,16 @@ from simulations.cli.output import (
 )
 from simulations.errors import ScenarioInvalid
 from simulations.scenario.model import Value
+from simulations.scenario.units import show_duration
+
+if TYPE_CHECKING:
+    from simulations.scenario.estimate import Estimate
+
+
+STOPPED = (
+    "The probe was stopped at {at} of virtual time, because it took too much time or memory: runs"
+    " may take far longer,\n  or be too much for this machine. Try less load, or fewer nodes."
+)
 
 
 @click.command("list", epilog="Example: placet sim list")
@@ -74,7 +85,7 @@ def check(
     """Check a scenario, and estimate its run time.
 
     SCENARIO is a file, or one of `placet sim list`. Names of nodes, faults, adversaries and
-    metrics must exist. A short probe is run for the estimate. Exit code 2 if something is
+    metrics must exist. The estimate is a guess from a short probe. Exit code 2 if something is
     wrong.
     """
     from simulations.scenario.estimate import estimate
@@ -90,7 +101,7 @@ def check(
     if not problems and sys.stderr.isatty():
         echo(paint("  running a short probe ...", FAINT), err=True)
     measured = None if problems else estimate(found, workers)
-    if measured is not None:
+    if measured is not None and measured.metrics:
         problems = find_unknown_metrics(found, measured.metrics)
     lines = lines_of_values(text)
     causes = [place_and_cause(each.place, each.cause, file.name, lines) for each in problems]
@@ -98,16 +109,35 @@ def check(
         _fail(causes)
     assert measured is not None
     if as_json:
-        fields = {"runs": measured.runs, "cpu_seconds": measured.cpu_seconds}
-        fields |= {"seconds": measured.seconds, "workers": workers}
-        echo_json({"valid": True, "scenario": found.name, "metrics": measured.metrics, **fields})
-        return
-    echo(f"{paint('✓', GOOD)} {file.name} is right: {found.question}")
+        echo_json({"valid": True, "scenario": found.name} | _for_programs(measured, workers))
+    else:
+        echo(f"{paint('✓', GOOD)} {file.name} is right: {found.question}")
+        _show(measured, workers)
+
+
+def _for_programs(measured: "Estimate", workers: int) -> dict[str, Any]:
+    return {
+        "metrics": measured.metrics,
+        "runs": measured.runs,
+        "cpu_seconds": measured.cpu_seconds,
+        "seconds": measured.seconds,
+        "workers": workers,
+        "probe_stopped_at_ms": measured.stopped_at_ms,
+    }
+
+
+def _show(measured: "Estimate", workers: int) -> None:
+    about = "about" if measured.stopped_at_ms is None else "at least"
     echo(
-        f"  {plural(measured.runs, 'run')}, about {show_seconds(measured.seconds)}"
-        f" with {plural(workers, 'worker')} ({show_seconds(measured.cpu_seconds)} of CPU)"
+        f"  {plural(measured.runs, 'run')}, {about} {show_seconds(measured.seconds)} with"
+        f" {plural(workers, 'worker')} ({show_seconds(measured.cpu_seconds)} of CPU): a guess from"
+        " the beginning of a run"
     )
-    echo(paint(f"  measures: {', '.join(measured.metrics)}", FAINT))
+    if measured.stopped_at_ms is not None:
+        at = show_duration(measured.stopped_at_ms)
+        echo(paint(f"  {STOPPED.format(at=at)}", CAREFUL))
+    if measured.metrics:
+        echo(paint(f"  measures: {', '.join(measured.metrics)}", FAINT))
 
 
 @click.command(epilog="Example: placet sim schema > scenario.schema.json")

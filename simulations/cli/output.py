@@ -85,7 +85,10 @@ def show_seconds(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+    if minutes < 120:
+        return f"{minutes:.0f} min"
+    hours = minutes / 60
+    return f"{hours:.1f} h" if hours < 72 else f"{hours / 24:,.0f} days"
 
 
 def _columns() -> int:

@@ -15,7 +15,7 @@ from simulations.cli.options import (
     scenario_options,
 )
 from simulations.cli.output import json_option
-from simulations.errors import ScenarioInvalid
+from simulations.errors import ScenarioInvalid, SimulationError
 from simulations.scenario.model import Value
 
 EXIT_CODES = {"holds": 0, "broken": 1, "undecided": 2}
@@ -91,7 +91,8 @@ def _begin(
 
     from simulations.engines.dask_cluster import require_address
     from simulations.engines.shards import parse_shard
-    from simulations.results.folder import create_folder
+    from simulations.results.folder import FolderBusy, create_folder, discard_folder
+    from simulations.results.journal import read_records
     from simulations.results.manifest import make_manifest, save_manifest
     from simulations.scenario.load import load
     from simulations.scenario.shipped import find_scenario
@@ -123,7 +124,13 @@ def _begin(
             now=now,
         ),
     )
-    _carry_out(folder, **options)
+    try:
+        _carry_out(folder, **options)
+    except (SimulationError, OSError) as error:
+        # A sweep that could not even begin leaves nothing to resume.
+        if not isinstance(error, FolderBusy) and not read_records(folder):
+            discard_folder(folder)
+        raise
 
 
 def _carry_out(

@@ -110,7 +110,7 @@ def _counted(summary: Summary) -> str:
 def _cost(summary: Summary, seconds: float) -> str:
     crypto = "real signatures" if summary.crypto == "real" else "fast keys instead of signatures"
     return (
-        f"{show_duration(summary.virtual_ms)} of virtual time in {show_seconds(seconds)}"
+        f"{show_duration(summary.virtual_ms)} of {summary.time} time in {show_seconds(seconds)}"
         f" ({show_seconds(summary.cpu_seconds)} of CPU), {crypto}"
     )
 

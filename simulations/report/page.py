@@ -92,7 +92,7 @@ def _header(content: Content) -> Markup:
     summary, manifest = content.summary, content.manifest
     runs = f"{summary.finished:,} of {summary.runs:,} runs"
     is_local = content.scenario.mode is Mode.LOCAL
-    time = f"{show_duration(summary.virtual_ms)} of {'real' if is_local else 'virtual'} time"
+    time = f"{show_duration(summary.virtual_ms)} of {summary.time} time"
     parts = [runs, time, f"{summary.cpu_seconds:,.0f} s of processor time", manifest.began]
     parts.append(f"placet {manifest.version} {(manifest.commit or '')[:12]}".strip())
     words = element("p", " · ".join(parts), class_="meta")

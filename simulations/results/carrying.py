@@ -8,7 +8,7 @@ from simulations.engines import dask_cluster, pool
 from simulations.engines.shards import choose, parse_shard
 from simulations.engines.task import Failure, OnOutcome, Task
 from simulations.outcome import Outcome
-from simulations.results.folder import Folder
+from simulations.results.folder import Folder, working_alone
 from simulations.results.journal import Journal, finished, read_records
 from simulations.results.manifest import load_manifest, load_scenario
 from simulations.results.record import Raised, Record
@@ -52,6 +52,11 @@ def count_left(folder: Folder) -> tuple[int, int]:
 
 def carry_out(folder: Folder, engine: Engine, watch: Watch) -> Summary:
     """Do all runs of the folder that have not ended yet; tables are written whatever happens."""
+    with working_alone(folder):
+        return _carry_out(folder, engine, watch)
+
+
+def _carry_out(folder: Folder, engine: Engine, watch: Watch) -> Summary:
     manifest = load_manifest(folder)
     scenario = load_scenario(folder, manifest)
     if scenario.mode is Mode.LOCAL:

@@ -10,10 +10,12 @@ events/         the event logs of failing runs, and of replays
 report.html, plots/   made by `placet sim report`
 """
 
+import fcntl
 import os
 import re
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -28,6 +30,13 @@ TRIES_MAX = 100
 """How many sweeps of one name may begin in one second."""
 
 _NAME = re.compile(r".+-\d{8}-\d{6}(-\d+)?")
+
+
+class FolderBusy(ResultsInvalid):
+    """Two commands want to work in one folder."""
+
+    code = "folder-busy"
+    next_step = "Wait until it has ended, or end it."
 
 
 class Folder:
@@ -67,6 +76,40 @@ def create_folder(root: Path, name: str, now: datetime) -> Folder:
         _point_latest(root, folder.path.name)
         return folder
     raise ResultsInvalid(f"there are {TRIES_MAX} folders called {stem} in {root}")
+
+
+def discard_folder(folder: Folder) -> None:
+    """Remove a folder in which nothing is; `latest` points to the newest of the others again."""
+    root = folder.path.parent
+    shutil.rmtree(folder.path)
+    latest = root / LATEST
+    if latest.is_symlink() and not latest.exists():
+        if others := folders_of(root):
+            _point_latest(root, others[-1].name)
+        else:
+            latest.unlink()
+    with suppress(OSError):  # Others may have put something there.
+        root.rmdir()
+
+
+@contextmanager
+def working_alone(folder: Folder) -> Iterator[None]:
+    """Refuse to work in a folder in which another process is at work."""
+    handle = os.open(folder.path, os.O_RDONLY)
+    try:
+        _lock(handle, folder)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, folder: Folder) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise FolderBusy(f"another command is at work in {folder.path}") from error
+    except OSError:
+        return  # Some shared file systems have no locks.
 
 
 def open_folder(text: str, root: Path = RESULTS_DEFAULT) -> Folder:

@@ -62,6 +62,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     coverage: dict[str, int]
     cpu_seconds: float
     virtual_ms: int
+    time: str = "virtual"
+    """`real` if daemons ran, else `virtual`."""
 
 
 FAILING_MAX = 100
@@ -100,6 +102,7 @@ def summarize(
         coverage=_coverage(outcomes),
         cpu_seconds=round(sum(outcome.cpu_seconds for outcome in outcomes), 3),
         virtual_ms=sum(outcome.virtual_ms for outcome in outcomes),
+        time="real" if scenario.mode is Mode.LOCAL else "virtual",
     )
 
 

@@ -1,17 +1,19 @@
 """How long the runs of a scenario take, from a short probe of its cheapest and dearest combination.
 
 Two probes of different length tell what it costs to begin apart from what a second of virtual time
-costs. It is a guess: a run with many faults late in its life takes longer than its beginning says.
+costs. It is a guess: a run with many faults late in its life takes longer than its beginning says,
+and of a probe that had to be stopped only the beginning of the load is known.
 """
 
 import time
+from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
-from simulations.outcome import Outcome
-from simulations.run import simulate
 from simulations.scenario.load import with_values
 from simulations.scenario.model import Mode, Scenario
+from simulations.scenario.probing import CPU_SECONDS_MAX, Probe, probe
 from simulations.scenario.sweep import combinations, count_runs
 
 SHORT, LONG = 0.02, 0.06
@@ -26,8 +28,12 @@ LOCAL_SECONDS = 15
 LOCAL_METRICS = ("events_acknowledged", "links_shaped", "packets_lost", "silence_max_ms", "starts")
 """What only runs with real daemons measure."""
 
-PROBE_SECONDS_MAX = 10.0
-"""No second probe is made after a first one that took longer."""
+NO_LOAD: dict[str, Any] = dict.fromkeys(
+    ("consents", "withdrawals", "fetches", "records", "emergencies", "referrals", "junk"), 0.0
+) | {"patients": 1}
+
+SECOND_PROBE_MAX = 2.0
+"""No second probe is made after a first one that took more seconds."""
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,23 +45,33 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     workers: int
     probe_seconds: float
     metrics: tuple[str, ...]
-    """What a run measures."""
+    """What a run measures; nothing if even a run without load is too much."""
+    stopped_at_ms: int | None = None
+    """How far in virtual time a probe got that took too much and was stopped; None if none was."""
 
 
-def estimate(scenario: Scenario, workers: int) -> Estimate:
+class _Guess(NamedTuple):
+    """What one run takes."""
+
+    seconds: float
+    metrics: tuple[str, ...]
+    stopped_at_ms: int | None = None
+
+
+def estimate(
+    scenario: Scenario, workers: int, *, probe_seconds_max: float = CPU_SECONDS_MAX
+) -> Estimate:
     """Measure, and say what all runs will take."""
     began = time.monotonic()
     choices = list(combinations(scenario))
     count = count_runs(scenario)
     probed = [choices[0], choices[-1]] if len(choices) > 1 else choices
-    costs = []
-    metrics: dict[str, None] = {}
-    for parameters in probed:
-        changed = with_values(scenario, parameters)
-        cost, outcome = _cost(msgspec.structs.replace(changed, mode=Mode.VIRTUAL))
-        costs.append(cost)
-        metrics |= dict.fromkeys(outcome.metrics)
-    total = count * sum(costs) / len(costs)
+    guesses = [
+        _guess(with_values(scenario, parameters), probe_seconds_max) for parameters in probed
+    ]
+    metrics = dict.fromkeys(name for each in guesses for name in each.metrics)
+    stopped = [each.stopped_at_ms for each in guesses if each.stopped_at_ms is not None]
+    total = count * sum(each.seconds for each in guesses) / len(guesses)
     if scenario.mode is Mode.LOCAL:
         total = count * (scenario.duration / 1_000 + LOCAL_SECONDS)
         workers = 1
@@ -67,30 +83,47 @@ def estimate(scenario: Scenario, workers: int) -> Estimate:
         workers=workers,
         probe_seconds=time.monotonic() - began,
         metrics=tuple(metrics),
+        stopped_at_ms=min(stopped, default=None),
     )
 
 
-def _cost(scenario: Scenario) -> tuple[float, Outcome]:
-    """Return the seconds that one run takes, and what the last probe gave."""
-    first_ms, first, outcome = _probe(scenario, SHORT, VIRTUAL_MIN)
-    whole_ms = scenario.duration + scenario.settle
-    if first > PROBE_SECONDS_MAX or first_ms >= whole_ms:
-        return first * whole_ms / first_ms, outcome
-    second_ms, second, outcome = _probe(scenario, LONG, 3 * VIRTUAL_MIN)
-    rate = max(0.0, second - first) / max(1, second_ms - first_ms)
-    return second + rate * (whole_ms - second_ms), outcome
+def _guess(scenario: Scenario, seconds_max: float) -> _Guess:
+    """Guess what one run takes."""
+    changed = replace(scenario, mode=Mode.VIRTUAL)
+    whole_ms = changed.duration + changed.settle
+    first_ms, first = _probe(changed, SHORT, VIRTUAL_MIN, seconds_max)
+    if first.outcome is None:
+        return _after_stop(changed, first)
+    metrics = tuple(first.outcome.metrics)
+    if first.seconds > SECOND_PROBE_MAX or first_ms >= whole_ms:
+        return _Guess(first.seconds * whole_ms / first_ms, metrics)
+    second_ms, second = _probe(changed, LONG, 3 * VIRTUAL_MIN, seconds_max)
+    if second.outcome is None:
+        return _after_stop(changed, second, metrics)
+    rate = max(0.0, second.seconds - first.seconds) / max(1, second_ms - first_ms)
+    return _Guess(second.seconds + rate * (whole_ms - second_ms), metrics)
 
 
-def _probe(scenario: Scenario, part: float, least: int) -> tuple[int, float, Outcome]:
-    """Run only the beginning; return its virtual milliseconds, its real seconds, its outcome."""
+def _after_stop(scenario: Scenario, stopped: Probe, metrics: tuple[str, ...] = ()) -> _Guess:
+    """Guess the least from how far it got; if not even to the load, the probe is all we know."""
+    busy_ms = stopped.reached_ms - scenario.load.start
+    parts = scenario.duration / max(1, busy_ms) if busy_ms >= 0 else 1.0
+    seconds = stopped.seconds * max(1.0, parts)
+    if not metrics:
+        idle = replace(scenario, load=replace(scenario.load, **NO_LOAD))
+        _, quiet = _probe(idle, SHORT, VIRTUAL_MIN, CPU_SECONDS_MAX)
+        metrics = tuple(quiet.outcome.metrics) if quiet.outcome else ()
+    return _Guess(seconds, metrics, stopped.reached_ms)
+
+
+def _probe(scenario: Scenario, part: float, least: int, seconds_max: float) -> tuple[int, Probe]:
+    """Run only the beginning; return its virtual milliseconds, and what came of it."""
     whole = scenario.duration + scenario.settle
     share = min(1.0, max(part, least / max(whole, 1)))
-    short = msgspec.structs.replace(
+    short = replace(
         scenario,
         duration=max(scenario.load.start, int(scenario.duration * share)),
         settle=int(scenario.settle * share),
         faults=(),
     )
-    began = time.perf_counter()
-    outcome = simulate(short, scenario.seed)
-    return short.duration + short.settle, time.perf_counter() - began, outcome
+    return short.duration + short.settle, probe(short, scenario.seed, seconds_max=seconds_max)

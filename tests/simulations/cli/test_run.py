@@ -173,3 +173,15 @@ def test_what_cannot_be_done_is_an_error_with_a_next_step(
     assert found["code"] == code
     assert found["next_step"]
     assert not Path("results").exists()
+
+
+def test_a_sweep_that_cannot_begin_leaves_nothing_behind(small: Path, screen: Screen) -> None:
+    found = screen.error("run small.toml --cluster tcp://")
+    assert found["code"] == "engine-failed"
+    assert not Path("results").exists()
+    assert screen.run(f"{RUN} --repeat 1") == 0
+    kept = sorted(Path("results").iterdir())
+    small.write_text(SMALL + '[[fault]]\nkind = "skew"\nat = "1s"\nnodes = ["*"]\namount = "1s"\n')
+    assert screen.error("run small.toml --set mode=local")["code"] == "not-local"
+    assert sorted(Path("results").iterdir()) == kept
+    assert screen.run("compare latest latest") == 0

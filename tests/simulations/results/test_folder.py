@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from simulations.errors import ResultsInvalid
-from simulations.results.folder import TRIES_MAX, create_folder, open_folder, write_whole
+from simulations.results.folder import (
+    TRIES_MAX,
+    FolderBusy,
+    create_folder,
+    discard_folder,
+    open_folder,
+    working_alone,
+    write_whole,
+)
 from tests.simulations.results.examples import NOON, SCENARIO, example_folder
 
 
@@ -53,3 +61,21 @@ def test_a_file_that_could_not_be_written_whole_is_as_before(tmp_path: Path) -> 
         write_whole(path, None)  # type: ignore[arg-type]
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_discarded_leaves_nothing_and_latest_as_before(tmp_path: Path) -> None:
+    root = tmp_path / "results"
+    first = example_folder(root)
+    discard_folder(create_folder(root, "empty", NOON + timedelta(seconds=1)))
+    assert open_folder("latest", root).path == first.path.resolve()
+    assert sorted(root.iterdir()) == [first.path, root / "latest"]
+    discard_folder(first)
+    assert not root.exists()
+
+
+def test_two_commands_do_not_work_in_one_folder(tmp_path: Path) -> None:
+    folder = example_folder(tmp_path)
+    with working_alone(folder), pytest.raises(FolderBusy), working_alone(folder):
+        pytest.fail("both are at work")
+    with working_alone(folder):
+        pass
