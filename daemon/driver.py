@@ -72,6 +72,9 @@ from protocol.votes import Certificate, Vote
 VOTE_LOG_SIZE_MAX = 8 * 1024 * 1024
 """When the vote log is pruned, in bytes."""
 
+TURN_MILLISECONDS = 5
+"""How long the core is fed with what waits before all other tasks have their turn."""
+
 log = structlog.get_logger("core")
 
 BlamePeer = Callable[[MemberId, ProtocolError], None]
@@ -119,6 +122,7 @@ class Driver:
         self._origin = origin
         self._snapshots = Snapshots(store, send_frame)
         self._timers = Timers()
+        self._turn_ends_at = 0
         self.inbox = Inbox()
         self._ranges = Ranges(store, send_frame)
         self._nursery: trio.Nursery | None = None
@@ -172,13 +176,19 @@ class Driver:
             await self._feed(waiting)
 
     async def _next_input(self) -> Waiting:
-        timer = self._timers.take_due(now().monotonic)
+        """Wait for a timer or an input. What waits already may come without another task's turn."""
+        time = now().monotonic
+        timer = self._timers.take_due(time)
         if timer is not None:
             await trio.lowlevel.checkpoint()
             return TimerFired(timer)
+        if len(self.inbox) and time < self._turn_ends_at:
+            return self.inbox.take_nowait()
         at = self._timers.next_at
         with trio.move_on_at(float("inf") if at is None else at / 1000):
-            return await self.inbox.take()
+            taken = await self.inbox.take()
+            self._turn_ends_at = now().monotonic + TURN_MILLISECONDS
+            return taken
         return await self._next_input()
 
     @property

@@ -5,6 +5,8 @@ timed out, and the chain would do nothing but give up views. So there are two qu
 
 Both are bounded. Our own parts wait for room; what neighbours send is dropped instead, because
 behind it, on the same stream, there may be a vote. Whoever submitted an event sends it again.
+
+Events of our own clients that come one after another are handed over together.
 """
 
 from collections import deque
@@ -12,7 +14,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from protocol.effects import Input, MessageReceived
+from protocol.effects import EventsSubmitted, Input, MessageReceived
 from protocol.messages import ConsensusMessage
 
 INPUTS_MAX = 1_024
@@ -31,6 +33,9 @@ class ForgetBelow:
 
 
 Waiting = Input | ForgetBelow
+
+EVENTS_TOGETHER_MAX = 256
+"""How many events one input has at most that was made of several."""
 
 
 class Inbox:
@@ -77,6 +82,8 @@ class Inbox:
         return input
 
     def _try(self, input: Waiting, size: int) -> bool:
+        if isinstance(input, EventsSubmitted) and self._add_to_last(input):
+            return True
         queue = self._urgent if _is_urgent(input) else self._ordinary
         inputs_max = self._inputs_max if size else 2 * self._inputs_max
         if len(queue) >= inputs_max or (size and self._bytes + size > self._bytes_max):
@@ -84,6 +91,17 @@ class Inbox:
         queue.append((input, size))
         self._bytes += size
         self._arrived.unpark_all()
+        return True
+
+    def _add_to_last(self, input: EventsSubmitted) -> bool:
+        """Let events go with those that came just before them, if there are any."""
+        last = self._ordinary[-1][0] if self._ordinary else None
+        if not isinstance(last, EventsSubmitted):
+            return False
+        together = (*last.events, *input.events)
+        if len(together) > EVENTS_TOGETHER_MAX:
+            return False
+        self._ordinary[-1] = (EventsSubmitted(together), 0)
         return True
 
 

@@ -18,6 +18,7 @@ from daemon.call import Call, Method
 from daemon.config import Config, parse_bootstrap
 from daemon.control import Control
 from daemon.errors import DaemonError
+from daemon.garbage import collect_rarely
 from daemon.joining.genesis_file import load_genesis
 from daemon.joining.join import Joined
 from daemon.joining.messages import JOIN_PROTOCOL
@@ -69,6 +70,7 @@ async def run_home(*, home: Home, config: Config, keys: NodeKeys, logs: Logs) ->
             await nursery.start(node.run)
             await nursery.start(librarian.run)
             await nursery.start(_control(home, config, methods).run)
+            collect_rarely()
             await _wait_for_end(stop)
             nursery.cancel_scope.cancel()
 

@@ -3,14 +3,19 @@
 import pytest
 import trio
 
-from daemon.inbox import Inbox, Waiting
-from protocol.effects import MessageReceived, PeerConnected
+from daemon.inbox import EVENTS_TOGETHER_MAX, Inbox, Waiting
+from protocol.effects import EventsSubmitted, MessageReceived, PeerConnected
 from protocol.messages import BlockWanted, Prune, Topic
+from tests.protocol.examples import consent_given, make_key, make_network
 
 PEER = bytes(32)
 EVENT = MessageReceived(PEER, Prune(Topic.EVENTS))
 OTHER_EVENT = MessageReceived(PEER, Prune(Topic.PEERS))
 VOTE = MessageReceived(PEER, BlockWanted(bytes(32)))
+NETWORK = make_network()
+OURS = tuple(
+    consent_given(NETWORK, make_key(label), NETWORK.authorities[0]) for label in ("one", "two")
+)
 
 
 def taken(inbox: Inbox) -> list[Waiting]:
@@ -77,3 +82,26 @@ async def test_the_core_waits_for_inputs() -> None:
         inbox.offer(VOTE, 1)
 
     assert got == [VOTE]
+
+
+async def test_events_of_ours_that_follow_one_another_are_handed_over_together() -> None:
+    inbox = Inbox()
+    await inbox.put(EventsSubmitted(OURS[:1]))
+    await inbox.put(EventsSubmitted(OURS[1:]))
+    await inbox.put(PeerConnected(PEER))
+    await inbox.put(EventsSubmitted(OURS[:1]))
+
+    assert taken(inbox) == [
+        EventsSubmitted(OURS),
+        PeerConnected(PEER),
+        EventsSubmitted(OURS[:1]),
+    ]
+
+
+async def test_only_so_many_events_are_handed_over_together() -> None:
+    inbox = Inbox()
+    most = EventsSubmitted(OURS[:1] * EVENTS_TOGETHER_MAX)
+    await inbox.put(most)
+    await inbox.put(EventsSubmitted(OURS[1:]))
+
+    assert taken(inbox) == [most, EventsSubmitted(OURS[1:])]
