@@ -1,8 +1,8 @@
 """How often a node looks for garbage that refers to itself.
 
-Nearly nothing in a node does: what it drops is gone at once. What was imported and opened stays, and
-a busy node makes some hundred thousand objects a second that live for a moment: to look through all
-of them again and again takes a tenth of its time, and finds next to nothing.
+Nearly nothing in a node does: what it drops is gone at once. What was imported and opened stays,
+and a busy node makes some hundred thousand objects a second that live for a moment: to look
+through all of them again and again takes a tenth of its time, and finds next to nothing.
 """
 
 import gc
