@@ -57,6 +57,16 @@ class Call:
             raise invalid_params(f"`{name}` has {len(found)} bytes and not {size}")
         return found
 
+    def data_list(self, name: str, *, count_max: int) -> list[bytes]:
+        """Return several bytes objects, at least one, each of which came as hex."""
+        texts = self.params.get(name)
+        if not isinstance(texts, list) or not 0 < len(texts) <= count_max:
+            raise invalid_params(f"`{name}` must be a list of 1 to {count_max}")
+        try:
+            return [bytes.fromhex(text) for text in texts]
+        except (TypeError, ValueError) as error:
+            raise invalid_params(f"`{name}` is not a list of hex") from error
+
     def _of_type(self, name: str, expected: type[T], default: T | None) -> T:
         value = self.params.get(name, default)
         # To Python, True is an integer.

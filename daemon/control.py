@@ -41,6 +41,9 @@ from protocol.errors import ProtocolError
 CONNECTIONS_MAX = 32
 CALLS_PER_CONNECTION_MAX = 16
 REPLIES_WAITING_MAX = 64
+REPLIES_TOGETHER_SIZE = 64 * 1024
+"""Beyond so many bytes of replies, the others that wait are another write."""
+
 SEND_SECONDS_MAX = 30.0
 """How long a caller may take to read one line of ours."""
 
@@ -278,8 +281,20 @@ async def _send_replies(
 ) -> None:
     try:
         async for reply in outbox:
+            lines = _encode_waiting(reply, outbox)
             with trio.fail_after(SEND_SECONDS_MAX):
-                await stream.send_all(encode_reply(reply))
+                await stream.send_all(lines)
     except (trio.BrokenResourceError, trio.TooSlowError):
         _log.debug("a caller does not read its answers")
         connection.cancel()
+
+
+def _encode_waiting(first: Reply, outbox: trio.MemoryReceiveChannel[Reply]) -> bytes:
+    """Return the lines of all replies that wait, which cost one write: a block settles many."""
+    lines = [encode_reply(first)]
+    size = len(lines[0])
+    with suppress(trio.WouldBlock, trio.EndOfChannel):
+        while size < REPLIES_TOGETHER_SIZE:
+            lines.append(encode_reply(outbox.receive_nowait()))
+            size += len(lines[-1])
+    return b"".join(lines)

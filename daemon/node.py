@@ -9,7 +9,7 @@
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -219,12 +219,23 @@ class Node:
 
         Raises the `ProtocolError` for which the network refuses it, or `NotFinalInTime`.
         """
-        identifier = event_id(signed.event, self.network)
-        with self.driver.receipts.waiting(identifier) as waiter:
-            await self.driver.put(EventsSubmitted((signed,)))
+        (outcome,) = await self.submit_all((signed,))
+        if isinstance(outcome, ProtocolError):
+            raise outcome
+        return outcome
+
+    async def submit_all(self, events: Sequence[SignedEvent]) -> list[Receipt | ProtocolError]:
+        """Bring events onto the chain together; return what became of each, in their order.
+
+        Raises `NotFinalInTime` if that is not known of all of them.
+        """
+        ids = [event_id(signed.event, self.network) for signed in events]
+        with ExitStack() as stack:
+            waiters = [stack.enter_context(self.driver.receipts.waiting(each)) for each in ids]
+            await self.driver.put(EventsSubmitted(tuple(events)))
             with trio.move_on_after(SUBMISSION_SECONDS_MAX):
-                return await waiter.wait()
-        raise NotFinalInTime(f"event {short(identifier)} is not final yet")
+                return [await waiter.outcome() for waiter in waiters]
+        raise NotFinalInTime(f"event {', '.join(map(short, ids))} is not final yet")
 
     async def open_stream(self, member: MemberId, protocol: str) -> Stream:
         """Return a stream to `member`, to whom we connect if need be. Raises `Unreachable`."""

@@ -48,13 +48,19 @@ class Waiter:
         self._result = result
         self._done.set()
 
+    async def outcome(self) -> Receipt | ProtocolError:
+        """Return when it is known what becomes of the event."""
+        if self._result is None:
+            await self._done.wait()
+        assert self._result is not None
+        return self._result
+
     async def wait(self) -> Receipt:
         """Return when the event is final, or raise why it never will be."""
-        await self._done.wait()
-        assert self._result is not None
-        if isinstance(self._result, ProtocolError):
-            raise self._result
-        return self._result
+        outcome = await self.outcome()
+        if isinstance(outcome, ProtocolError):
+            raise outcome
+        return outcome
 
 
 class Receipts:

@@ -7,6 +7,7 @@ from daemon.api.reports import view_pruned, view_pruning, view_report
 from daemon.api.running import Running
 from daemon.api.views import view, view_event
 from daemon.call import Call, invalid_params
+from daemon.receipts import Receipt
 from daemon.rpc import Json
 from daemon.storage.pruning import Pruned
 from daemon.storage.verification import verify_chain
@@ -14,9 +15,11 @@ from daemon.storage.verification_report import Report as Verification
 from protocol.blocks import Block, block_hash
 from protocol.codec import decode
 from protocol.electorates import epoch_entry
+from protocol.errors import ProtocolError
 from protocol.events import EVENT_SIZE_MAX, SignedEvent
 
 EVENTS_LISTED_MAX = 500
+EVENTS_SUBMITTED_MAX = 256
 BLOCKS_SEARCHED_MAX = 50_000
 """How far back a search for the newest events goes."""
 
@@ -72,9 +75,27 @@ async def prune(running: Running, call: Call) -> Json:
 
 
 async def submit(running: Running, call: Call) -> Json:
-    """Bring a signed event onto the chain, and wait until it is final."""
-    signed = decode(call.data("event"), SignedEvent, EVENT_SIZE_MAX)
-    receipt = await running.node.submit(signed)
+    """Bring a signed event onto the chain, and wait until it is final.
+
+    Whoever has many may name up to `EVENTS_SUBMITTED_MAX` as `events`, and is told of each.
+    """
+    if "events" not in call.params:
+        signed = decode(call.data("event"), SignedEvent, EVENT_SIZE_MAX)
+        return _view_receipt(await running.node.submit(signed))
+    encoded = call.data_list("events", count_max=EVENTS_SUBMITTED_MAX)
+    outcomes = await running.node.submit_all(
+        [decode(data, SignedEvent, EVENT_SIZE_MAX) for data in encoded]
+    )
+    return [_view_outcome(outcome) for outcome in outcomes]
+
+
+def _view_outcome(outcome: Receipt | ProtocolError) -> Json:
+    if isinstance(outcome, ProtocolError):
+        return {"error": outcome.code, "message": str(outcome)}
+    return _view_receipt(outcome)
+
+
+def _view_receipt(receipt: Receipt) -> Json:
     return {"id": receipt.event.hex(), "height": receipt.height}
 
 

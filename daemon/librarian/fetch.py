@@ -82,6 +82,9 @@ CHUNKS_AHEAD_MIN = CHUNKS_PER_REQUEST_MAX // 2
 
 FINALITY_SECONDS_MAX = 30
 
+REPORT_SECONDS = 0.1
+"""The time between two reports on a record: each wakes a caller who has better things to do."""
+
 log = structlog.get_logger("requester")
 
 
@@ -119,6 +122,7 @@ class RecordFetch:
         self._signed = signed
         self._target = target
         self._downloads: dict[RecordId, Download] = {}
+        self._report_at = 0.0
         self._fetched: dict[RecordId, Fetched] = {}
 
     @property
@@ -256,6 +260,11 @@ class RecordFetch:
         return len(self._fetched) + sum(each.next_chunk for each in self._downloads.values())
 
     def _report(self, download: Download) -> None:
+        """Tell how far we are, now and then, and when all has come."""
+        is_whole = download.next_chunk == download.chunk_count
+        if not is_whole and trio.current_time() < self._report_at:
+            return
+        self._report_at = trio.current_time() + REPORT_SECONDS
         if self._target.report is not None:
             self._target.report(
                 Progress(download.record, download.received_length, download.length)

@@ -66,6 +66,10 @@ async def typed(call: Call) -> Any:
     return [call.data("id", size=2).hex(), call.flag("sure"), call.text("name", "nobody")]
 
 
+async def listed(call: Call) -> Any:
+    return [each.hex() for each in call.data_list("ids", count_max=2)]
+
+
 async def large(_: Call) -> Any:
     return "x" * LINE_SIZE_MAX
 
@@ -78,6 +82,7 @@ METHODS: dict[str, Method] = {
     "refuse": refuse,
     "typed": typed,
     "large": large,
+    "listed": listed,
 }
 
 
@@ -176,6 +181,28 @@ async def test_an_unknown_method_is_answered_with_the_nearest_one(path: Path) ->
         with pytest.raises(CallFailed, match="did you mean `echo`") as caught:
             await in_thread(path, lambda node: node.call("ecko"))
     assert caught.value.code == "method-not-found"
+
+
+@pytest.mark.parametrize("ids", [None, "abcd", [], ["zz"], [7], ["ab"] * 3])
+async def test_a_list_of_another_form_is_refused(path: Path, ids: Any) -> None:
+    async with control(path), connect(path) as node:
+        with pytest.raises(CallFailed) as caught:
+            await node.call("listed", {"ids": ids})
+        assert caught.value.code == "invalid-params"
+        assert await node.call("listed", {"ids": ["ab", "cdef"]}) == ["ab", "cdef"]
+
+
+async def test_all_calls_of_a_connection_are_answered_though_many_wait(path: Path) -> None:
+    text = "x" * 30_000
+    calls = [Request(number, "echo", {"text": text}) for number in range(CALLS_PER_CONNECTION_MAX)]
+    received = b""
+    async with control(path), await trio.open_unix_socket(str(path)) as stream:
+        await stream.send_all(b"".join(map(encode_request, calls)))
+        with trio.fail_after(10):
+            while received.count(b"\n") < len(calls):
+                received += await stream.receive_some(65_536)
+    answers = {answer["id"]: answer["result"] for answer in map(json.loads, received.splitlines())}
+    assert answers == {call.id: {"text": text} for call in calls}
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,13 @@ async def test_a_waiter_hears_why_its_event_is_refused() -> None:
             await waiter.wait()
 
 
+async def test_what_became_of_an_event_can_be_asked_for_again() -> None:
+    receipts, refusal = Receipts(), InvalidEvent("no")
+    with receipts.waiting(EVENT) as waiter:
+        receipts.refused(EVENT, refusal)
+        assert [await waiter.outcome() for _ in range(2)] == [refusal, refusal]
+
+
 async def test_two_may_wait_for_one_event() -> None:
     receipts = Receipts()
     with receipts.waiting(EVENT) as first, receipts.waiting(EVENT) as second:

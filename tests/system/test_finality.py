@@ -55,6 +55,19 @@ def test_the_chain_goes_on_without_one_authority_which_then_catches_up_and_votes
     check_votes(net, check_chains(net, acknowledged))
 
 
+def test_many_events_are_submitted_in_one_call_and_each_is_answered(tmp_path: Path) -> None:
+    with running_net(tmp_path, members=0) as net:
+        old = net.new_consent(net.first.name)
+        net.first.submit(old)
+        news = [net.new_consent(net.first.name) for _ in range(20)]
+        *final, refused = net.first.call("events.submit", events=[*news, old])
+        assert refused["error"] == "already-in-chain"
+        assert len({each["id"] for each in final}) == len(news)
+        assert all(1 < each["height"] <= net.settle() for each in final)
+        net.stop()
+        check_chains(net, {bytes.fromhex(each["id"]): each["height"] for each in final})
+
+
 def test_a_power_cut_of_all_loses_nothing_that_was_acknowledged(net: Net) -> None:
     traffic = Traffic(net, net.authorities)
     for _ in range(2):
