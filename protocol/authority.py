@@ -23,6 +23,7 @@ from protocol.electorates import (
 from protocol.errors import InvalidEvent, InvalidSignature
 from protocol.events import AuthorityBallot, AuthorityReady, BallotChoice, Equivocation
 from protocol.genesis import quorum
+from protocol.handoff import HANDOFF_LAG
 from protocol.identity import MemberId, PublicKey, Verifier, short
 from protocol.membership import is_authority, require_authority, require_member
 from protocol.state import (
@@ -71,6 +72,12 @@ class KeyTaken(InvalidEvent):
     code = "key-taken"
 
 
+class OfferOutdated(InvalidEvent):
+    """Its maker did not know yet who votes next: the key may be one that it has destroyed since."""
+
+    code = "offer-outdated"
+
+
 class RecoveryKeyDiffers(InvalidEvent):
     """An authority keeps its recovery key, so that whoever breaks in cannot change it."""
 
@@ -109,10 +116,16 @@ def apply_authority_ready(state: StateView, body: AuthorityReady, context: Conte
 
     Nobody can check the claim that the member has the chain, so a height that is not reached yet
     is no error: it counts as that of the block before.
+
+    Of several offers only one is used, and what is older than the key in use is destroyed. So an
+    offer that comes late, or that somebody kept back, must not name a key of an earlier epoch.
     """
     require_member(state, body.member)
-    for entry in (epoch_at(state, context.height), newest_epoch(state)):
+    newest = newest_epoch(state)
+    for entry in (epoch_at(state, context.height), newest):
         _require_free_keys(body, entry)
+    if newest.epoch > 0 and body.height < newest.base_height - HANDOFF_LAG:
+        raise OfferOutdated("an offer is made by who knows the newest authorities")
     height = min(body.height, context.height - 1)
     offer = ReadyEntry(voting_key=body.voting_key, recovery_key=body.recovery_key, height=height)
     return {ready_key(body.member): encode(offer)}

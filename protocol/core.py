@@ -208,12 +208,11 @@ class Core:
             yield SendMessage((sender,), self._status())
 
     def _pushed(self, sender: MemberId, bundle: Bundle) -> Iterator[Effect]:
-        """Not along the tree, so judged even if it is known: what it lacked may be here now."""
+        """Judge it even if it is known: what it lacked may be here now, and then it is news."""
         item = item_of(bundle)
-        if not self._relay.is_known(item.topic, item.id):
-            yield from self._heard(sender, item)
-        elif self._intake.judge(bundle, self._now) is Outcome.ACCEPT:
-            yield from self._agree(simplex.EventsAdmitted())
+        outcome, effects = self._judge(sender, item)
+        yield from self._relay.judged(sender, item, outcome, self._now.monotonic)
+        yield from effects
 
     def _heard(self, sender: MemberId, item: Item) -> Iterator[Effect]:
         """Judge a gossiped message, pass it on if it is good, then do what follows from it."""

@@ -55,7 +55,11 @@ class Published:
 
 
 class PayloadJudged(msgspec.Struct, frozen=True):
-    """A message that was not known came from `sender`, and the caller finds no fault with it."""
+    """A message came from `sender`, and the caller finds no fault with it.
+
+    It is news: not known, or known as one to be ignored and good only now. What was accepted
+    before does not spread again.
+    """
 
     sender: MemberId
     id: GossipId
@@ -161,12 +165,12 @@ class Gossip:
     def _judged(self, payload: PayloadJudged) -> Iterator[GossipEffect]:
         self._missing.pop(payload.id, None)
         match payload.outcome:
-            case Outcome.ACCEPT:
+            case Outcome.ACCEPT if payload.id not in self._contents:
                 self._remember(payload.id, payload.content)
                 yield from self._spread(
                     payload.id, payload.content, set(self._eager), payload.sender
                 )
-            case Outcome.IGNORE:
+            case Outcome.ACCEPT | Outcome.IGNORE:
                 self._know(payload.id)
             case Outcome.FORGET:
                 pass

@@ -45,7 +45,8 @@ class Colluder(Traitor):
                 super().carry_out(effect)
 
     def received(self, sender: int, message: Any) -> None:
-        if isinstance(message, Proposal) and self.is_acting and message.block.events:
+        may_vote = self.is_acting and self.consensus is not None
+        if isinstance(message, Proposal) and may_vote and message.block.events:
             self._answer(message)
         super().received(sender, message)
 

@@ -1,11 +1,13 @@
 """From one epoch to the next: nobody votes too early or too late, and each handoff ends (I11, E4).
 
-No vote in the next epoch before the end of this one is durable, none in this one after that. Every
-change that was decided comes about, everywhere.
+No vote in the next epoch before the end of this one is durable, none in this one after that. To
+repeat an old vote is no harm: who got an older chain back catches up with the log that it has.
+Every change that was decided comes about, everywhere.
 """
 
 from protocol.effects import EpochStarted
 from protocol.electorates import is_handoff_pending, newest_epoch
+from protocol.identity import Signature
 from protocol.messages import Proposal
 from protocol.votes import Vote
 from simulations.checkers.watch import Watch
@@ -19,6 +21,8 @@ class Epochs:
         self.watch = watch
         self._voted: dict[int, int] = {}
         """The newest epoch in which each host has voted."""
+        self._said: dict[int, dict[Signature, None]] = {}
+        """The votes that each host has sent."""
         watch.on_effect(Vote, self._sent)
         watch.on_effect(Proposal, self._proposed)
         watch.on_effect(EpochStarted, self._started)
@@ -34,8 +38,10 @@ class Epochs:
         entry = newest_epoch(host.disk.state)
         if vote.epoch > entry.epoch or host.disk.height < self._base(host, vote.epoch):
             self.watch.report(self, f"votes in epoch {vote.epoch}, which did not begin", host)
-        if vote.epoch < self._voted.get(host.place, 0):
+        said = self._said.setdefault(host.place, {})
+        if vote.epoch < self._voted.get(host.place, 0) and vote.signature not in said:
             self.watch.report(self, f"votes in epoch {vote.epoch}, which is over", host)
+        said[vote.signature] = None
         self._voted[host.place] = max(vote.epoch, self._voted.get(host.place, 0))
 
     def _base(self, host: CoreHost, epoch: int) -> int:

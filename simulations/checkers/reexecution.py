@@ -1,4 +1,7 @@
-"""The chain, executed from the genesis again, by a verifier that has seen nothing (I15)."""
+"""The chain, executed from the genesis again, by a verifier that has seen nothing (I15).
+
+The chain is the longest that an honest node has: a traitor's disk may hold whatever it likes.
+"""
 
 from protocol.context import Context
 from protocol.digest import StateDigest, compute_digest
@@ -21,7 +24,7 @@ class Reexecution:
         self.watch = watch
 
     def at_end(self) -> None:
-        witness = self.watch.world.witness
+        witness = max(self.watch.honest, key=lambda host: host.disk.height)
         state = self._execute(witness)
         for host in self.watch.settled[:DISKS_COMPARED_MAX]:
             if host.disk.height != witness.disk.height:

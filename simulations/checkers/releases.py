@@ -2,7 +2,8 @@
 
 Looked at is each release at the moment when it leaves: its disclosure is final where it leaves,
 says what is released to whom, and cites no consent of which the custodian knows that it was
-withdrawn. At the end each custodian's audit must show what it released, all of it and no more.
+withdrawn. At the end each custodian's audit must show what it released, all of it and no more, and
+the chain must say the same: the longest one, as a custodian that lost its disk may have no chain.
 """
 
 from protocol.audit import HandedOver
@@ -114,7 +115,7 @@ class Releases:
             if shown != self._released.get(clinic.node.member.id, {}):
                 self.watch.report(self, "the audit does not show what was released", host)
             for entry in audit:
-                body = self._final(host, entry.disclosure)
+                body = self._final(self.watch.world.witness, entry.disclosure)
                 if body is None or body.requester != entry.requester:
                     self.watch.report(self, "the audit shows what the chain does not", host)
 

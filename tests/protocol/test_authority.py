@@ -8,6 +8,7 @@ from protocol.authority import (
     HandoffPending,
     KeyTaken,
     NotReady,
+    OfferOutdated,
     RecoveryKeyDiffers,
 )
 from protocol.electorates import READY_AGE_MAX, newest_epoch, want
@@ -110,6 +111,25 @@ def test_an_authority_keeps_its_recovery_key(network: Network, ledger: ExampleLe
     assert ledger.refusal(authority_ready(network, authority)) is None
     changed = authority_ready(network, authority, recovery_key=make_key("of an intruder"))
     assert ledger.refusal(changed) is RecoveryKeyDiffers
+
+
+def test_an_offer_that_was_kept_back_over_a_handoff_is_refused(
+    network: Network, ledger: ExampleLedger
+) -> None:
+    """Who was given the key of one offer has destroyed those of its earlier ones."""
+    newcomer, bystander = network.members
+    kept_back, older = make_key("kept back"), make_key("of a bystander")
+    ledger.apply(authority_ready(network, newcomer))
+    late = authority_ready(network, newcomer, voting_key=kept_back, height=1)
+    decide(network, ledger, ADD, newcomer)
+    scheduled = ledger.height
+
+    assert newest_epoch(ledger.state).epoch == 1
+    assert ledger.refusal(late) is OfferOutdated
+    for party, key in ((newcomer, kept_back), (bystander, older)):
+        for height, reason in ((scheduled - 1, OfferOutdated), (scheduled, None)):
+            offer = authority_ready(network, party, voting_key=key, height=height)
+            assert ledger.refusal(offer) is reason
 
 
 def test_an_offer_is_signed_by_both_keys(network: Network, ledger: ExampleLedger) -> None:

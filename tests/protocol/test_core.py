@@ -136,14 +136,16 @@ def test_a_withdrawal_counts_from_the_moment_it_is_seen(
 def test_a_pushed_bundle_is_judged_again_though_it_is_known(
     node: ExampleNode, ledger: ExampleLedger
 ) -> None:
-    """The withdrawal came before the consent that it is about."""
+    """The withdrawal came before the consent that it is about: now it spreads like news."""
     bundle = make_bundle(NETWORK, OTHER, WITHDRAWAL)
-    node.gossip(FIRST, bundle)
+    assert gossiped_to(node.gossip(FIRST, bundle), Bundle) == []
     assert len(node.core.mempool) == 0
     node.gossip(FIRST, finalized(ledger, CONSENT))
 
-    node.hear(OTHER, bundle)
+    effects = node.hear(OTHER, bundle)
     assert node.core.mempool.contains(id_of(NETWORK, WITHDRAWAL))
+    assert gossiped_to(effects, Bundle) == [(FIRST.id, bundle), (SECOND.id, bundle)]
+    assert gossiped_to(node.hear(OTHER, bundle), Bundle) == []
 
 
 def test_nobody_is_blamed_for_a_bundle_whose_submitter_we_do_not_know(

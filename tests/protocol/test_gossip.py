@@ -81,6 +81,14 @@ def test_an_ignored_message_is_known_and_goes_nowhere() -> None:
     assert machine.is_known(FIRST)
 
 
+def test_what_was_ignored_and_is_good_now_spreads_once() -> None:
+    machine = linked(ANN, BOB)
+    machine.step(judged(ANN, FIRST, Outcome.IGNORE))
+
+    assert machine.step(judged(ANN, FIRST)) == [push(BOB, FIRST)]
+    assert machine.step(judged(ANN, FIRST)) == []
+
+
 def test_a_forgotten_message_may_come_again() -> None:
     machine = linked(ANN, BOB)
 

@@ -17,6 +17,7 @@ from simulations.campaign import Totals, run_seed, scenario_of
 from simulations.outcome import Verdict
 from simulations.run import simulate
 from simulations.scenario.load import load
+from simulations.scenario.model import Adversary, Fault, NetworkSpec, Scenario
 from simulations.workload.plain import plan_load
 from simulations.world.faults.draw import draw_faults
 from simulations.world.faults.plan import KINDS
@@ -78,6 +79,27 @@ def test_the_sample_has_every_kind_of_fault() -> None:
         kinds.update(fault.kind for fault in draw_faults(made, seed, made.faults[0]))
 
     assert kinds.keys() == KINDS.keys()
+
+
+@pytest.mark.parametrize(
+    ("authorities", "hostile", "leaving"), [(4, 1, 2), (5, 1, 2), (7, 1, 2), (7, 2, 0), (4, 2, 0)]
+)
+def test_no_more_authorities_leave_than_lets_liars_be_few_enough(
+    authorities: int, hostile: int, leaving: int
+) -> None:
+    """The fewer authorities there are, the fewer may lie."""
+    nodes = tuple(f"authority-{place}" for place in range(hostile))
+    made = Scenario(
+        name="leaving",
+        question="?",
+        network=NetworkSpec(authorities=authorities, members=1),
+        adversaries=(Adversary(kind="liar", nodes=nodes),),
+    )
+    fault = Fault(kind="random", at=500)
+    drawn = [draw_faults(made, seed, fault) for seed in range(200)]
+    counts = [sum(each.action == "remove" for each in faults) for faults in drawn]
+
+    assert max(counts) == leaving
 
 
 def test_drawn_faults_are_data_and_give_the_same_run() -> None:

@@ -33,7 +33,7 @@ LOSABLE_KINDS = (
 )
 DAY = 86_400_000
 LEAVING_MAX = 2
-"""How many authorities may be voted out of office in a run."""
+"""How many authorities are voted out of office in a run at the most."""
 CANDIDATES_MAX = 2
 
 
@@ -48,6 +48,8 @@ class Draw:
     members: list[str]
     newcomers: list[str]
     leaving: int = 0
+    leaving_max: int = LEAVING_MAX
+    """How many authorities may be voted out of office, so that those who lie stay few enough."""
     changes_authorities: bool = False
     """Whether who votes changes; then `candidates` may come to vote."""
     candidates: list[str] = field(default_factory=list)
@@ -115,11 +117,19 @@ def _draw_of(scenario: Scenario, chance: Random, fault: Fault) -> Draw:
         authorities=authorities,
         members=members,
         changes_authorities=changes,
+        leaving_max=_leaving_max(len(authorities), len(authorities) - len(honest)),
         candidates=members[:CANDIDATES_MAX] if changes else [],
         newcomers=newcomers,
         expendable=chance.sample(honest, min(spare, len(honest))),
         unsteady=chance.sample(honest, _unsteady_max(len(authorities), len(honest))),
     )
+
+
+def _leaving_max(authorities: int, hostile: int) -> int:
+    """Return how many authorities may leave until more of the others are hostile than may be."""
+    counts = range(LEAVING_MAX + 1)
+    left = [max(min(AUTHORITIES_MIN, authorities), authorities - count) for count in counts]
+    return max((count for count in counts if hostile <= faulty_max(left[count])), default=0)
 
 
 def _unsteady_max(authorities: int, honest: int) -> int:
@@ -321,7 +331,7 @@ def _authority(draw: Draw) -> Fault | None:
     names = draw.candidates if action == "add" else draw.authorities
     if action == "remove":
         draw.leaving += 1
-    if not names or (action == "remove" and draw.leaving > LEAVING_MAX):
+    if not names or (action == "remove" and draw.leaving > draw.leaving_max):
         return None
     name = draw.chance.choice(names)
     if action == "rotate" and name in draw.expendable:

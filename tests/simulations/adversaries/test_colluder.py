@@ -2,8 +2,10 @@
 
 import pytest
 
+from protocol.messages import Proposal
 from simulations.scenario.model import Fault
-from tests.simulations.adversaries.stage import play
+from simulations.world.core_host import CoreHost
+from tests.simulations.adversaries.stage import Play, play
 
 TWO = ("authority-1", "authority-2")
 
@@ -36,3 +38,23 @@ def test_f_plus_one_of_seven_are_named() -> None:
     assert played.broken
     assert played.metrics["named_culprits"] == 3
     assert set(played.run.checkers.culprits.named) == {host.name for host in played.traitors}
+
+
+def test_a_colluder_that_is_no_authority_any_more_has_nothing_to_sign() -> None:
+    played = Play("colluder", members=1)
+    world = played.run.world
+    world.network.run(until=2_000)
+    (colluder,) = played.traitors
+    colluder.core.stop_voting()
+    heard = []
+
+    def sent(_: CoreHost, proposal: Proposal) -> None:
+        if proposal.block.events:
+            heard.append(proposal)
+            colluder.received(0, proposal)
+
+    played.run.checkers.watch.on_effect(Proposal, sent)
+    world.network.run(until=8_000)
+
+    assert heard
+    assert "answer" not in played.acts
