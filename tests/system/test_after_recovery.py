@@ -1,6 +1,6 @@
 """After a recovery: who comes later or slept through it stops there until its operator accepts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 from daemon.storage.home import Home
 from tests.system.nets import Daemon, Net, placet, running_net, wait_until
 from tests.system.remains import verify
+from tests.system.test_authorities import NEWCOMER, take_in
 from tests.system.test_recovery import offline_keys, recover, submit
 from tests.system.test_snapshots import prune_all
 
@@ -40,17 +41,18 @@ def accept(home: Path, hash_: str) -> bool:
     return begun
 
 
-def recovered(net: Net, folder: Path) -> str:
-    """Lose two of four authorities, go on without them, and return what is to be accepted."""
-    keys = offline_keys(net, folder / "offline")
+def recovered(net: Net, folder: Path, *, authorities: Sequence[str] = ()) -> str:
+    """Lose the last two authorities, go on without them, and return what is to be accepted."""
+    names = authorities or net.authorities
+    keys = offline_keys(net, folder / "offline", names)
     submit(net, net.first, 3)
     net.settle()
     net.stop()
-    first, second, *_ = (net[name] for name in net.authorities)
-    made = recover([first, second], [], keys[:3], folder)
-    for each in (first, second):
+    survivors = [net[name] for name in names[:-2]]
+    made = recover(survivors, [], keys[:-1], folder)
+    for each in survivors:
         each.start()
-    submit(net, first, 3)
+    submit(net, survivors[0], 3)
     net.settle()
     hash_: str = made["hash"]
     return hash_
@@ -92,24 +94,43 @@ def test_a_member_that_slept_comes_back_when_its_operator_accepts(tmp_path: Path
         assert verify(sleeper).findings == ()
 
 
-@pytest.mark.parametrize("is_copied", [False, True], ids=["replay", "snapshot"])
-def test_a_new_member_joins_after_a_recovery(
-    tmp_path: Path, newcomer: Daemon, is_copied: bool
-) -> None:
+def test_a_new_member_joins_after_a_recovery(tmp_path: Path, newcomer: Daemon) -> None:
     with running_net(tmp_path) as net:
         hash_ = recovered(net, tmp_path)
-        if is_copied:
-            prune_all(net)
         error = refused_join(newcomer, net.first)
         assert (error["code"], hash_ in error["cause"]) == (STOPPED, True)
         assert f"placet recovery accept {hash_}" in error["next_step"]
 
         placet("stop", "--home", newcomer.home.path)
-        assert accept(newcomer.home.path, hash_) is not is_copied
+        assert accept(newcomer.home.path, hash_)
         newcomer.start()
         follows(newcomer, net)
-        assert bool(newcomer.logged("snapshot-adopted")) is is_copied
+        assert not newcomer.logged("snapshot-adopted")
         newcomer.stop()
         net.stop()
         for each in (newcomer, net.first):
+            assert verify(each).findings == ()
+
+
+def test_a_new_member_joins_after_a_handoff_and_a_recovery_of_which_no_block_is_left(
+    tmp_path: Path, newcomer: Daemon
+) -> None:
+    """The first of five is a founder, the second was voted in; both of them survive."""
+    with running_net(tmp_path, members=1) as net:
+        founders = list(net.authorities)
+        take_in(net, founders)
+        authorities = [founders[0], NEWCOMER, *founders[1:]]
+        hash_ = recovered(net, tmp_path, authorities=authorities)
+        prune_all(net)
+        assert refused_join(newcomer, net.first)["code"] == STOPPED
+
+        placet("stop", "--home", newcomer.home.path)
+        assert not accept(newcomer.home.path, hash_)
+        newcomer.start()
+        follows(newcomer, net)
+        assert newcomer.logged("snapshot-adopted")
+        assert newcomer.status()["chain"]["epoch"] == 2
+        newcomer.stop()
+        net.stop()
+        for each in (newcomer, net.first, net[NEWCOMER]):
             assert verify(each).findings == ()

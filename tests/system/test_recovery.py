@@ -1,6 +1,7 @@
 """Two of four authorities are lost for ever: the others go on, and nothing final is missing."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,11 @@ def recover(survivors: list[Daemon], others: list[Daemon], keys: list[Path], fol
     return made
 
 
-def offline_keys(net: Net, folder: Path) -> list[Path]:
+def offline_keys(net: Net, folder: Path, names: Sequence[str] = ()) -> list[Path]:
     """Copy the recovery keys to a safe place, as operators are told."""
     folder.mkdir()
     found = []
-    for name in net.authorities:
+    for name in names or net.authorities:
         found.append(folder / f"{name}.json")
         shutil.copy(net[name].home.recovery_key, found[-1])
     return found

@@ -9,6 +9,7 @@ from daemon.storage.home import Home
 from daemon.storage.store import ChainStore
 from tests.system.nets import Daemon, Net, placet, running_net, wait_until
 from tests.system.remains import verify
+from tests.system.test_authorities import NEWCOMER, take_in
 
 pytestmark = pytest.mark.system
 
@@ -65,11 +66,12 @@ def join(newcomer: Daemon, sponsor: Daemon) -> None:
     placet("join", ticket, *arguments, *where, PLACET_NETWORK__MDNS="false")
 
 
-def test_a_new_member_joins_a_network_that_has_pruned_and_follows(
+def test_a_new_member_joins_a_network_that_has_pruned_its_first_epoch_and_follows(
     tmp_path: Path, newcomer: Daemon
 ) -> None:
     with running_net(tmp_path, members=1) as net:
-        custodian = next(name for name in net.daemons if name not in net.authorities)
+        custodian = NEWCOMER
+        take_in(net, list(net.authorities))
         grow(net, BLOCKS, custodian)
         prune_all(net)
         where = ["--home", str(net.first.home.path), "--json"]
@@ -80,7 +82,8 @@ def test_a_new_member_joins_a_network_that_has_pruned_and_follows(
         join(newcomer, net.first)
         wait_until(lambda: newcomer.height == net.first.height, "the newcomer has caught up")
         assert newcomer.logged("snapshot-adopted")
-        assert newcomer.status()["chain"]["lowest_height"] > BLOCKS - KEPT
+        chain = newcomer.status()["chain"]
+        assert (chain["epoch"], chain["lowest_height"] > BLOCKS - KEPT) == (1, True)
 
         grow(net, 3, custodian)
         receipt = newcomer.submit(net.new_consent(custodian))
