@@ -77,10 +77,6 @@ class Sync:
         """The greatest height that we believe the chain to have."""
         return max(self._proven, self._claimed())
 
-    @property
-    def is_behind(self) -> bool:
-        return self.target > self.height
-
     def heard(self, peer: MemberId, height: int, lowest_height: int = 0) -> Question | None:
         """A peer says that its tip is at `height`, and its oldest block at `lowest_height`."""
         if peer not in self._claims and len(self._claims) >= PEERS_MAX:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.errors import DaemonError, Exit
-from daemon.librarian.streams import FILE_BUFFER_SIZE
 from daemon.storage.files import create_file, disk_errors, sync_file, sync_folder
 from daemon.vault.arrival import Arrival
 from daemon.vault.errors import RecordExists
+from daemon.vault.streams import FILE_BUFFER_SIZE
 from daemon.vault.vault import Vault
 from protocol.container import CHUNK_SIZE, Opener
 from protocol.envelope import Opening

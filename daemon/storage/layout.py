@@ -12,8 +12,6 @@
     b"d" piece:2                            2 KiB of the state digest's accumulators
     b"e" event id:32                        location of the event
     b"x" subject:32 location                (a disclosure about the subject)
-    b"y" subject:32 location                (a consent of the subject, given or withdrawn)
-    b"r" disclosure's event id:32 location  (a review of that disclosure)
     b"p" epoch:8                            EpochEnd of an epoch whose last block is not here
     b"t" table:1 key                        local tables of this node, see `daemon.storage.tables`
     b"m" name                               bookkeeping: the schema version and the network, which
@@ -29,14 +27,7 @@ from typing import Final, NamedTuple, Self
 
 from protocol.blocks import Block, block_hash
 from protocol.codec import encode
-from protocol.events import (
-    Body,
-    ConsentGiven,
-    ConsentWithdrawn,
-    Disclosure,
-    EmergencyReviewed,
-    event_id,
-)
+from protocol.events import Disclosure, event_id
 from protocol.identity import NetworkId
 
 DIGEST_PIECE_SIZE = 2_048
@@ -51,8 +42,6 @@ OTHER_STATE: Final = b"u"
 DIGEST: Final = b"d"
 EVENT: Final = b"e"
 DISCLOSURE: Final = b"x"
-CONSENT: Final = b"y"
-REVIEW: Final = b"r"
 PROOF: Final = b"p"
 TABLE: Final = b"t"
 META: Final = b"m"
@@ -65,7 +54,7 @@ STATE_KEY: Final = b"mstate"
 BUCKET_KEY: Final = b"mbucket"
 """Followed by the number of a bucket that was copied: its accumulator."""
 
-HISTORY: Final = (BLOCK, CERTIFICATE, TAIL, HASH, EVENT, DISCLOSURE, CONSENT, REVIEW)
+HISTORY: Final = (BLOCK, CERTIFICATE, TAIL, HASH, EVENT, DISCLOSURE)
 """The prefixes of what is about single blocks, which pruning deletes."""
 
 Entries = dict[bytes, bytes | None]
@@ -121,18 +110,6 @@ def _index_entries(block: Block, network: NetworkId) -> Iterator[tuple[bytes, by
     for position, signed in enumerate(block.events):
         location = Location(block.header.height, position).to_bytes()
         yield EVENT + event_id(signed.event, network), location
-        prefix = _subject_prefix(signed.event.body)
-        if prefix:
-            yield prefix + location, b""
-
-
-def _subject_prefix(body: Body) -> bytes:
-    match body:
-        case Disclosure():
-            return DISCLOSURE + body.subject
-        case ConsentGiven() | ConsentWithdrawn():
-            return CONSENT + body.subject
-        case EmergencyReviewed():
-            return REVIEW + body.disclosure
-        case _:
-            return b""
+        body = signed.event.body
+        if isinstance(body, Disclosure):
+            yield DISCLOSURE + body.subject + location, b""

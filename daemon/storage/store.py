@@ -37,7 +37,7 @@ if sys.version_info < (3, 12):
 else:
     import plyvel_next as leveldb  # The same, where plyvel has no wheels.
 
-SCHEMA = (1).to_bytes(4, "big")
+SCHEMA = (2).to_bytes(4, "big")
 """The version of the layout."""
 
 CACHE_SIZE = 16 * 1024 * 1024
@@ -156,10 +156,6 @@ class ChainStore:
         value = self._get(layout.HASH + block)
         return None if value is None else int.from_bytes(value, "big")
 
-    def block_by_hash(self, block: BlockHash) -> Block | None:
-        height = self.height_of(block)
-        return None if height is None else self.block(height)
-
     def certificate(self, height: int) -> Certificate | None:
         """Return the finalization of exactly this block; most blocks below another have none."""
         return self._message(at(layout.CERTIFICATE, height), Certificate)
@@ -213,13 +209,6 @@ class ChainStore:
     def disclosures(self, subject: SubjectId) -> list[Location]:
         """Return where the disclosures about `subject` stand, the oldest first."""
         return self._locations(layout.DISCLOSURE + subject)
-
-    def consents_of(self, subject: SubjectId) -> list[Location]:
-        """Return where `subject` gave or withdrew a consent, the oldest first."""
-        return self._locations(layout.CONSENT + subject)
-
-    def reviews_of(self, disclosure: EventId) -> list[Location]:
-        return self._locations(layout.REVIEW + disclosure)
 
     def begin(self, genesis: Block, changes: Mapping[bytes, bytes | None], digest: bytes) -> None:
         """Write the genesis block and its state into a store that is new."""

@@ -3,19 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from daemon.errors import DaemonError, Exit
-from daemon.storage.errors import CorruptStore
-
 BLOCKS_PER_REPORT = 100
 """After how many blocks the caller hears of progress."""
-
-
-class VerificationFailed(DaemonError):
-    """What is stored is not the chain that the network agreed on."""
-
-    code = "verification-failed"
-    exit_code = Exit.VERIFICATION_FAILED
-    next_step = CorruptStore.next_step
 
 
 class Wrong(Exception):
@@ -39,11 +28,6 @@ class Report:
     @property
     def is_good(self) -> bool:
         return not self.findings
-
-    def raise_if_bad(self) -> None:
-        """Raise `VerificationFailed` with the first finding."""
-        if self.findings:
-            raise VerificationFailed(self.findings[0])
 
 
 ReportProgress = Callable[[Report], None]

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from daemon.librarian.streams import FILE_BUFFER_SIZE
 from daemon.storage.files import create_file, disk_errors, sync_file, write_file
+from daemon.vault.streams import FILE_BUFFER_SIZE
 from protocol.container import TAG_SIZE, Opener
 from protocol.envelope import Opening
 from protocol.record import seal_manifest

@@ -17,7 +17,6 @@ from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
 
-from daemon.librarian.streams import open_range, open_stream, seal_stream
 from daemon.storage.files import disk_errors, write_file
 from daemon.vault.arrival import Arrival
 from daemon.vault.errors import (
@@ -32,6 +31,7 @@ from daemon.vault.errors import (
 )
 from daemon.vault.folder import RECORD, TERMS, VaultFolder
 from daemon.vault.keys import VaultKeys, entry_name
+from daemon.vault.streams import open_stream, seal_stream
 from protocol.codec import decode, encode
 from protocol.container import SEALED_CHUNK_SIZE, Sealer
 from protocol.envelope import Opening
@@ -42,9 +42,6 @@ from protocol.sealing import open_seal, seal
 
 CHUNKS_PER_READ_MAX = 64
 """How many sealed chunks are read at once: 4 MiB, as much as fits into one frame."""
-
-RANGE_SIZE_MAX = 16 * 1024 * 1024
-"""How many plaintext bytes are read at once."""
 
 TERMS_SIZE_MAX = 256 * 1024
 """The longest terms in bytes."""
@@ -157,14 +154,6 @@ class Vault:
         opening = self.opening(record)
         with self._open_chunks(record) as file:
             yield from open_stream(file, opening)
-
-    def read_range(self, record: RecordId, start: int, stop: int) -> bytes:
-        """Return the plaintext from byte `start` up to `stop`, or to the end if that is less."""
-        opening = self.opening(record)
-        stop = min(stop, opening.manifest.content.length)
-        assert stop - start <= RANGE_SIZE_MAX
-        with self._open_chunks(record) as file:
-            return open_range(file, opening, min(start, stop), stop)
 
     def verify(self, record: RecordId) -> None:
         """Check every byte of a record; raise `RecordDamaged` with the first bad chunk."""

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import trio
 
-from daemon.librarian import streams
 from daemon.librarian.fetch import Progress
 from daemon.librarian.fetch_errors import (
     AccessRefused,
@@ -19,6 +18,7 @@ from daemon.librarian.fetch_errors import (
     OwnRecords,
 )
 from daemon.librarian.shelf import FileUnreadable, NewRecord, SubjectElsewhere
+from daemon.vault import streams
 from protocol.container import CHUNK_SIZE
 from protocol.directives import Question, Reason
 from protocol.events import (

@@ -55,13 +55,14 @@ def test_the_disk_gets_its_room_back(tmp_path: Path) -> None:
         for _ in range(400):
             store.append([block], finalize(block), {}, DIGEST)
             block = follow(block, CHAIN[block.header.height % HEAD].events * 2)
+        store.compact(b"", b"\xff")  # Afterwards, nothing moves in the background.
         before = du(tmp_path / "chain")
 
         pruned = prune(store, keep_from=396)
 
         after = du(tmp_path / "chain")
         assert (pruned.lowest_height, pruned.blocks) == (396, 396)
-        assert before > 2_000_000
+        assert before > 1_000_000
         assert after < before / 10, f"{before} bytes before, {after} after"
         assert abs(pruned.size_before - before) <= 8_192
         assert abs(pruned.size_after - after) <= 8_192

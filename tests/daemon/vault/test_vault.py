@@ -20,7 +20,7 @@ from daemon.vault.errors import (
     TermsExist,
     TermsUnknown,
 )
-from daemon.vault.vault import CHUNKS_PER_READ_MAX, RANGE_SIZE_MAX, TERMS_SIZE_MAX, Vault
+from daemon.vault.vault import CHUNKS_PER_READ_MAX, TERMS_SIZE_MAX, Vault
 from protocol.container import CHUNK_SIZE, SEALED_CHUNK_SIZE
 from tests.daemon.vaults import LENGTHS, MASTER, add, flip, is_empty, read, sealed, text_of
 from tests.protocol.records import DESCRIPTION
@@ -79,21 +79,8 @@ def test_nothing_readable_is_on_the_disk(vault: Vault, folder: Path) -> None:
             assert path.stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.parametrize("length", LENGTHS)
-def test_any_range_of_bytes_can_be_read(vault: Vault, length: int) -> None:
-    record, text = add(vault, length).id, text_of(length)
-    edges = sorted({0, 1, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, length // 2, length})
-    for start in edges:
-        for stop in edges:
-            if start <= stop:
-                assert vault.read_range(record, start, stop) == text[start:stop]
-
-
-def test_a_range_may_be_as_long_as_the_limit_and_no_longer(vault: Vault) -> None:
-    record = vault.add(BytesIO(bytes(RANGE_SIZE_MAX + 1)), DESCRIPTION).id
-    assert vault.read_range(record, 0, RANGE_SIZE_MAX) == bytes(RANGE_SIZE_MAX)
-    with pytest.raises(AssertionError):
-        vault.read_range(record, 0, RANGE_SIZE_MAX + 1)
+def test_as_many_chunks_are_read_at_once_as_the_limit_allows(vault: Vault) -> None:
+    record = vault.add(BytesIO(bytes(CHUNKS_PER_READ_MAX * CHUNK_SIZE + 1)), DESCRIPTION).id
     assert len(vault.sealed_chunks(record, 0, CHUNKS_PER_READ_MAX)) == CHUNKS_PER_READ_MAX
     with pytest.raises(AssertionError):
         vault.sealed_chunks(record, 0, CHUNKS_PER_READ_MAX + 1)

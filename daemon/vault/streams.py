@@ -1,8 +1,8 @@
 """A record's bytes from file to file: sealed, opened, checked, in constant memory.
 
-`open_stream` and `open_range` raise `InvalidRecord` and name the first chunk that is not as it was
-sealed. A stream is checked as a whole only at its end: until then each piece is authentic, but may
-not be what was committed to.
+`open_stream` raises `InvalidRecord` and names the first chunk that is not as it was sealed. It has
+checked a stream as a whole only at its end: until then each piece is authentic, but may not be what
+was committed to.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,9 +15,7 @@ from protocol.container import (
     CHUNK_SIZE,
     RECORD_LENGTH_MAX,
     SEALED_CHUNK_SIZE,
-    ChunkCipher,
     Content,
-    Layout,
     Opener,
     Sealer,
 )
@@ -61,20 +59,6 @@ def open_stream(sealed: BinaryIO, opening: Opening) -> Iterator[bytes]:
     while chunk := _read(sealed, SEALED_CHUNK_SIZE):
         yield opener.open(chunk)
     opener.finish()
-
-
-def open_range(sealed: BinaryIO, opening: Opening, start: int, stop: int) -> bytes:
-    """Return the plaintext from byte `start` up to `stop`, opening only the chunks it is in."""
-    content = opening.manifest.content
-    layout, cipher = Layout(content.length), ChunkCipher(opening.dek, content.prefix)
-    chunks = layout.chunks_between(start, stop)
-    sealed.seek(chunks.start * SEALED_CHUNK_SIZE)
-    pieces = [
-        cipher.open(index, _read(sealed, SEALED_CHUNK_SIZE), last=layout.is_last(index))
-        for index in chunks
-    ]
-    skipped = chunks.start * CHUNK_SIZE
-    return b"".join(pieces)[start - skipped : stop - skipped]
 
 
 def _read(source: BinaryIO, size: int) -> bytes:
