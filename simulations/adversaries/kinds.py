@@ -32,6 +32,7 @@ from simulations.adversaries.malformer import Malformer
 from simulations.adversaries.nullifier import Nullifier
 from simulations.adversaries.replayer import Replayer
 from simulations.adversaries.slow_drip import SlowDrip
+from simulations.adversaries.snapshot_forger import SnapshotForger
 from simulations.adversaries.traitor import Traitor
 from simulations.adversaries.twins import Twin
 from simulations.adversaries.withholder import (
@@ -73,6 +74,7 @@ ANYBODY: tuple[type[Traitor], ...] = (
     Replayer,
     SlowDrip,
     Liar,
+    SnapshotForger,
     FalseAccuser,
     Flooder,
     StallingCustodian,

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from random import Random
 
 from protocol.genesis import Profile
 from simulations.outcome import TraceEvent
@@ -15,7 +14,6 @@ from simulations.world.membership import follow_members
 from simulations.world.names import EVERYBODY, Directory
 from simulations.world.network import Network
 from simulations.world.swarm import Swarm, make_pairs
-from simulations.world.vote_log import LIMITS
 
 Listener = Callable[[TraceEvent], None]
 
@@ -104,9 +102,7 @@ def make_world(
     network.on_corruption = swarm.reset
     if any(fault.kind in CHANGES_MEMBERS for fault in scenario.faults):
         follow_members(world)
-    sizes = Random(f"vote logs {seed}")
     for host in hosts:
-        host.log_growth.limit_least = sizes.choice(LIMITS)
         host.clock.skew = network.random.randint(-CLOCK_SKEW_MAX, CLOCK_SKEW_MAX)
         network.after(network.random.randrange(STARTS_WITHIN), host.start)
     return world

@@ -7,6 +7,7 @@
     members    member-change (admit, remove)
     authorities  authority-change (add, remove, rotate)
     plan       when faults begin and end
+    habits     what else is different in runs with random faults
     draw       `random`: which faults a seed makes of it
 
 A fault is a function of the world and of the scenario's `Fault`. It returns how it ends.

@@ -10,6 +10,7 @@ from simulations.scenario.model import Fault
 from simulations.world.core_host import CoreHost
 from simulations.world.faults import authorities, clocks, disks, links, members, processes
 from simulations.world.faults.draw import draw_faults
+from simulations.world.faults.habits import draw_habits
 from simulations.world.world import World
 
 End = Callable[[], None]
@@ -59,6 +60,8 @@ class Faults:
 
     def plan(self) -> None:
         world = self.world
+        if any(fault.kind == RANDOM for fault in world.scenario.faults):
+            draw_habits(world)
         for fault in world.scenario.faults:
             drawn = draw_faults(world.scenario, world.seed, fault) if fault.kind == RANDOM else ()
             for each in drawn or (fault,):
