@@ -13,6 +13,7 @@ from protocol.codec import decode
 from protocol.consensus import CancelTimer, Halt, HaltReason, LogRecord, Started
 from protocol.core import Core
 from protocol.effects import (
+    AdoptRecovery,
     Blame,
     BlocksStored,
     EpochStarted,
@@ -25,6 +26,7 @@ from protocol.effects import (
     ScheduleTimer,
     SendMessage,
     SendRange,
+    SendRecovery,
     SnapshotEffect,
     StoreBlocks,
     TimerFired,
@@ -44,6 +46,7 @@ from simulations.world.clock import EPOCH_START
 from simulations.world.contents import read_item
 from simulations.world.copies import Copies
 from simulations.world.disk import Disk
+from simulations.world.disk_recovery import go_on, range_answer, recovery_answer
 from simulations.world.frame import Frame, Raw
 from simulations.world.host import Host
 from simulations.world.network import Network
@@ -214,7 +217,7 @@ class CoreHost(Host):
                 self._send_range(self.cast.names[peer], first, last)
             case StoreBlocks():
                 pass
-            case _ if isinstance(effect, SnapshotEffect):
+            case _ if isinstance(effect, SnapshotEffect | SendRecovery | AdoptRecovery):
                 self._copy(effect)
             case _:
                 self._take_note(effect)
@@ -234,8 +237,15 @@ class CoreHost(Host):
         for watch in self.watchers:
             watch(self, effect)
 
-    def _copy(self, effect: SnapshotEffect) -> None:
+    def _copy(self, effect: SnapshotEffect | SendRecovery | AdoptRecovery) -> None:
         match effect:
+            case AdoptRecovery(found):
+                go_on(self.disk, found)
+                self._begin_anew()
+            case SendRecovery(peer, epoch):
+                recovery = recovery_answer(self.disk, epoch)
+                if recovery is not None:
+                    self.say(self.cast.names[peer], recovery)
             case AdoptSnapshot(manifest):
                 self._adopt(manifest)
             case SendSnapshot(peer) | SendEpochs(peer):
@@ -256,6 +266,9 @@ class CoreHost(Host):
         archive = next(each.disk for each in others if each.disk.has(block))
         self.copies.adopt(self.disk, manifest, archive)
         self.fate["adopted"] += 1
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
         self.timers.clear()
         self._queue.clear()
         self.machine, inputs = renew(self.core, self.origin())
@@ -263,7 +276,7 @@ class CoreHost(Host):
             self.step(input)
 
     def _send_range(self, name: int, first: int, last: int) -> None:
-        answer = self.disk.range(first, last)
+        answer = range_answer(self.disk, first, last)
         if answer is not None:
             self.say(name, answer)
 

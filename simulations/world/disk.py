@@ -4,7 +4,7 @@
 `Origin` made of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from protocol.blocks import Block, BlockHash, FinalizedBlocks, block_hash, genesis_block
@@ -17,6 +17,7 @@ from protocol.identity import MemberId, SigningKey
 from protocol.ledger import genesis_changes
 from protocol.messages import PeerRecord
 from protocol.origin import Origin
+from protocol.recovery_proof import RecoveryProof, next_epoch, recovery_hash
 from protocol.state import Changes
 from protocol.votes import Certificate
 from simulations.world.cast import Cast
@@ -38,6 +39,8 @@ class Disk:
         self.final: dict[EventId, int] = {}
         """The height of each event in the chain."""
         self.peer_records: dict[MemberId, PeerRecord] = {}
+        self.recoveries: dict[int, RecoveryProof] = {}
+        """Those that the operator has accepted, by the epochs that they end."""
 
     @property
     def height(self) -> int:
@@ -61,6 +64,19 @@ class Disk:
         self.digest = finalization.digest
         self._write(finalization.changes)
 
+    def recover(
+        self,
+        blocks: Sequence[Block],
+        changes: Changes,
+        digest: StateDigest,
+        event_heights: Mapping[EventId, int],
+    ) -> None:
+        """Write what a recovery keeps without a certificate, and what begins on the last block."""
+        self.blocks.extend(blocks)
+        self.final.update(event_heights)
+        self.digest = digest
+        self._write(changes)
+
     def has(self, block: BlockHash) -> bool:
         """Say whether the block is among those that are final here."""
         return any(block_hash(each.header) == block for each in reversed(self.blocks))
@@ -72,6 +88,7 @@ class Disk:
         other.blocks, other.certificates = list(self.blocks), dict(self.certificates)
         other.tails = dict(self.tails)
         other.final, other.peer_records = dict(self.final), dict(self.peer_records)
+        other.recoveries = dict(self.recoveries)
         return other
 
     def range(self, first: int, last: int) -> FinalizedBlocks | None:
@@ -84,6 +101,8 @@ class Disk:
             for height in range(first, self.height + 1)
             if height in self.certificates and self.certificates[height].epoch == epoch
         ]
+        if not certified:
+            return None
         near = [height for height in certified if height <= min(last, first + RANGE_MAX - 1)]
         end = near[-1] if near else certified[0]
         blocks = tuple(self.blocks[first : end + 1])
@@ -94,6 +113,7 @@ class Disk:
     ) -> Origin:
         """Return what the node of party `name` starts from; without `keys` it does not vote."""
         party, head = self.cast.parties[name], self.blocks[-1]
+        accepted = [proof.manifest for proof in self.recoveries.values()]
         return Origin(
             genesis=self.cast.genesis,
             key=party.key,
@@ -102,6 +122,8 @@ class Disk:
             certificate=self.certificates.get(self.height),
             state=self.state,
             digest=self.digest,
+            recoveries={each.base: next_epoch(each) for each in accepted},
+            accepted={each.epoch: recovery_hash(each) for each in accepted},
             log=tuple(log),
             peer_records=tuple(self.peer_records.values()),
             sequence=sequence,
