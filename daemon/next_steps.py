@@ -25,6 +25,7 @@ NEXT_STEPS = {
     "not-a-member": "See who belongs to the network: placet member list",
     "not-an-authority": "Ask an authority; see: placet member list",
     "not-ready": "Have that member run: placet authority ready",
+    "offer-outdated": "Nothing: the node offers a key again once the next epoch has begun.",
     "other-custodian": "Use the subject that the patient has towards this custodian.",
     "policy-forbids": "Ask the patient for consent.",
     "recovery-key-differs": "Put the member card that init made back into the node's folder.",
