@@ -17,6 +17,7 @@ from daemon.inbox import ForgetBelow, Inbox, Waiting
 from daemon.ranges import Ranges
 from daemon.receipts import Receipts
 from daemon.recovery import go_on
+from daemon.signatures import check_signatures
 from daemon.silence import MERELY_SILENT, OVER_KEY, Silence, after_error, after_halt
 from daemon.snapshots import SendFrame, Snapshots
 from daemon.storage.pruning import forget_below
@@ -25,7 +26,7 @@ from daemon.storage.store import ChainStore
 from daemon.storage.tables import put_offer, put_peer_record
 from daemon.storage.vote_log import VoteLog, VoteLogFailed
 from daemon.timers import Timers
-from protocol.blocks import block_hash
+from protocol.blocks import FinalizedBlocks, block_hash
 from protocol.codec import decode, encode
 from protocol.consensus import (
     CancelTimer,
@@ -172,8 +173,10 @@ class Driver:
             lowest = await trio.to_thread.run_sync(forget_below, self._store, waiting.height)
             await self._feed(BlocksPruned(lowest))
             waiting.is_done.set()
-        else:
-            await self._feed(waiting)
+            return
+        if isinstance(waiting, MessageReceived) and isinstance(waiting.message, FinalizedBlocks):
+            await check_signatures(self.core, waiting.message)
+        await self._feed(waiting)
 
     async def _next_input(self) -> Waiting:
         """Wait for a timer or an input. What waits already may come without another task's turn."""

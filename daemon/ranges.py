@@ -20,6 +20,9 @@ RANGE_SIZE_MAX = MESSAGE_SIZE_MAX - 64 * 1024
 All blocks that one certificate finalizes have to fit, or nobody could give them to who is behind.
 """
 
+RANGE_SIZE_WANTED = 1024 * 1024
+"""Where an answer ends if it may. Whoever takes it in has all of it in memory, many times over."""
+
 RANGES_MAX = 16
 """How many such answers may be under way, one per peer."""
 
@@ -55,6 +58,6 @@ def _read_answer(
     with store.frozen() as still:
         match question:
             case SendRange(first=first, last=last):
-                return range_answer(still, first, last, RANGE_SIZE_MAX)
+                return range_answer(still, first, last, RANGE_SIZE_MAX, RANGE_SIZE_WANTED)
             case SendRecovery(epoch=epoch):
                 return recovery_answer(still, epoch)

@@ -12,6 +12,7 @@ from daemon.storage.staging import stage_epochs, stored_proof
 from daemon.storage.store import ChainStore
 from daemon.storage.tables import recovery_of
 from protocol.blocks import Block, FinalizedBlocks
+from protocol.codec import MESSAGE_SIZE_MAX
 from protocol.electorates import end_height, epoch_entry
 from protocol.light import EpochEnd, EpochProof, FinalHeader
 from protocol.messages import BLOCKS_PER_RANGE_MAX, RecoverySent
@@ -56,10 +57,10 @@ def recovery_answer(store: ChainStore, epoch: int) -> RecoverySent | None:
 
 
 def range_answer(
-    store: ChainStore, first: int, last: int, size_max: int
+    store: ChainStore, first: int, last: int, size_max: int, size_wanted: int = MESSAGE_SIZE_MAX
 ) -> FinalizedBlocks | RecoverySent | None:
     """Return blocks from `first` on with their certificate, or the recovery that stands for it."""
-    found = store.finalized_range(first, last, size_max)
+    found = store.finalized_range(first, last, size_max, size_wanted)
     block = store.block(first) if found is None else None
     if block is None:
         return found

@@ -25,7 +25,7 @@ from daemon.storage.files import create_folder
 from daemon.storage.layout import Entries, Location, after, at, block_entries, changed_pieces
 from daemon.storage.leveldb_files import Damage, check_log_ends, check_logs, check_tables
 from protocol.blocks import Block, BlockHash, FinalizedBlocks, block_hash
-from protocol.codec import decode, encode
+from protocol.codec import MESSAGE_SIZE_MAX, decode, encode
 from protocol.errors import DecodeError
 from protocol.events import EventId, SignedEvent
 from protocol.identity import NetworkId, SubjectId
@@ -171,19 +171,21 @@ class ChainStore:
             return int.from_bytes(key, "big"), decode_stored(value, Certificate)
         return None
 
-    def finalized_range(self, first: int, last: int, size_max: int) -> FinalizedBlocks | None:
+    def finalized_range(
+        self, first: int, last: int, size_max: int, size_wanted: int = MESSAGE_SIZE_MAX
+    ) -> FinalizedBlocks | None:
         """Return the blocks from `first` to the last one up to `last` that has a certificate.
 
-        They are all of one epoch, the end of which always has a certificate. It goes beyond `last`
-        only where nothing before has one. None if `first` is not there, or
-        if no certificate comes within `size_max` bytes and `BLOCKS_PER_RANGE_MAX` blocks.
+        They are of one epoch, the end of which has a certificate. It goes beyond `last` or
+        `size_wanted` bytes only where nothing before has one. None if `first` is not there, or if
+        none comes within `size_max` bytes and `BLOCKS_PER_RANGE_MAX` blocks.
         """
-        encoded: list[bytes] = []
-        count, certificate, size = 0, None, 0
+        encoded, count, certificate, size = list[bytes](), 0, None, 0
         for height in range(first, first + BLOCKS_PER_RANGE_MAX):
             value = self._get(at(layout.BLOCK, height))
             size += len(value or b"")
-            if value is None or size > size_max or (certificate and height > last):
+            is_more = height > last or size > size_wanted
+            if value is None or size > size_max or (is_more and certificate):
                 break
             encoded.append(value)
             if found := self.certificate(height):

@@ -62,6 +62,15 @@ async def test_what_is_too_much_is_not_answered(
     assert await answers(store, SendRange(ANN, 1, 1), SendRange(BOB, 2, 2)) == [(ANN, [1])]
 
 
+async def test_an_answer_that_is_long_enough_ends_with_the_next_certificate(
+    store: ChainStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await answers(store, SendRange(ANN, 1, 5)) == [(ANN, [1, 2, 3, 4, 5])]
+    monkeypatch.setattr(module, "RANGE_SIZE_WANTED", 0)
+    assert await answers(store, SendRange(ANN, 1, 5)) == [(ANN, [1])]
+    assert await answers(store, SendRange(ANN, 4, 5)) == [(ANN, [4, 5])]
+
+
 async def test_there_is_no_answer_about_blocks_that_are_not_here(store: ChainStore) -> None:
     assert await answers(store, SendRange(ANN, store.height + 1, store.height + 9)) == []
 

@@ -1,0 +1,68 @@
+"""Checks the signatures in many blocks at once, in threads, before the core asks for each of them.
+
+To take in a long chain is to check signatures, half of the time; libsodium does it without the
+interpreter's lock. What is found good is remembered by the core's verifier, so the core decides as
+if it had checked all itself, and what is not good it finds out again.
+
+Only blocks that a quorum made final, and that stand on our head, are worth that: nobody who makes
+up blocks lets us work for more than their certificate.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+
+import trio
+
+from protocol.blocks import FinalizedBlocks
+from protocol.core import Core
+from protocol.errors import ProtocolError
+from protocol.follower import Follower, Place
+from protocol.identity import is_valid_signature
+from protocol.signers import SignatureCheck, signature_checks
+
+CHECKS_MIN = 64
+"""With fewer signatures, a thread costs more than it brings."""
+
+THREADS_MAX = 4
+
+
+async def check_signatures(core: Core, finalized: FinalizedBlocks) -> None:
+    """Let the core's verifier know the good signatures of events in these blocks."""
+    if sum(len(block.events) for block in finalized.blocks) < CHECKS_MIN:
+        return
+    checks = _wanted(core, finalized)
+    count = min(THREADS_MAX, os.cpu_count() or 1)
+    async with trio.open_nursery() as nursery:
+        for number in range(count):
+            nursery.start_soon(_check, core, checks[number::count])
+
+
+async def _check(core: Core, checks: Sequence[SignatureCheck]) -> None:
+    for check in await trio.to_thread.run_sync(_good, checks):
+        core.verifier.remember(*check)
+
+
+def _good(checks: Sequence[SignatureCheck]) -> list[SignatureCheck]:
+    """Return those before the first bad one: there the core gives up, too."""
+    good = []
+    for check in checks:
+        if not is_valid_signature(*check):
+            break
+        good.append(check)
+    return good
+
+
+def _wanted(core: Core, finalized: FinalizedBlocks) -> list[SignatureCheck]:
+    follower = Follower(chain=core.chain, genesis=core.genesis, verifier=core.verifier)
+    try:
+        if follower.judge(finalized) is not Place.NEXT:
+            return []
+        return list(_checks(core, follower, finalized))
+    except ProtocolError:  # The core finds that, too, and knows whom to blame.
+        return []
+
+
+def _checks(core: Core, follower: Follower, finalized: FinalizedBlocks) -> Iterator[SignatureCheck]:
+    for block in follower.fresh(finalized):
+        for signed in block.events:
+            yield from signature_checks(core.state, signed, core.network)
