@@ -23,11 +23,13 @@ MEANINGS = (
     Meaning(
         ("propagation_p99_ms",), "from when a block is final anywhere until it is final at a node"
     ),
-    Meaning(("events_submitted", "events_final", "events_refused"), "events of the load"),
-    Meaning(
-        ("fetches", "fetches_done", "refused_fetches", "failed_fetches"),
-        "records that were asked for, and what became of it",
-    ),
+    Meaning(("events_submitted",), "events of the load that honest nodes took in"),
+    Meaning(("events_final",), "those of them that became final where they were submitted"),
+    Meaning(("events_refused",), "events that a node refused because of a rule"),
+    Meaning(("fetches",), "records that were asked for"),
+    Meaning(("fetches_done",), "records that were opened"),
+    Meaning(("refused_fetches",), "questions for a record that the custodian refused"),
+    Meaning(("failed_fetches",), "questions for a record that ended otherwise, such as too late"),
     Meaning(("fetch_p50_ms", "fetch_p99_ms"), "from the question to the opened record"),
     Meaning(("emergencies",), "records that were asked for without consent"),
     Meaning(
@@ -43,21 +45,21 @@ MEANINGS = (
         ("withdrawals_unreached",),
         "withdrawals that were not honoured so widely when the run ended",
     ),
-    Meaning(
-        ("keys_sent", "clinics_blamed"),
-        "keys that left custodians; clinics that others found cheating",
-    ),
-    Meaning(
-        ("named_culprits", "culprits_on_chain"),
-        "adversaries against whom honest nodes hold proof; those of them whom the chain names",
-    ),
+    Meaning(("keys_sent",), "keys of records that left custodians"),
+    Meaning(("clinics_blamed",), "how often a clinic found another one cheating"),
+    Meaning(("named_culprits",), "adversaries against whom honest nodes hold proof"),
+    Meaning(("culprits_on_chain",), "adversaries whom the chain names"),
     Meaning(("attacker_bytes",), "bytes that adversaries sent"),
-    Meaning(
-        ("blocks", "blocks_empty", "views"),
-        "the length of the chain, blocks without events, attempts",
-    ),
-    Meaning(("messages", "messages_per_event", "messages_per_node"), "messages on links"),
-    Meaning(("bytes", "bytes_per_event", "bytes_per_node", "bytes_per_node_max"), "bytes on links"),
+    Meaning(("blocks",), "the length of the chain, in blocks"),
+    Meaning(("blocks_empty",), "blocks without events"),
+    Meaning(("views",), "attempts to make a block, of which some may fail"),
+    Meaning(("messages",), "messages that all nodes sent"),
+    Meaning(("messages_per_event",), "messages that all nodes sent for each final event"),
+    Meaning(("messages_per_node",), "messages that a node sent, in the mean"),
+    Meaning(("bytes",), "bytes that all nodes sent"),
+    Meaning(("bytes_per_event",), "bytes that all nodes sent for each final event"),
+    Meaning(("bytes_per_node",), "bytes that a node sent, in the mean"),
+    Meaning(("bytes_per_node_max",), "bytes that the node sent that sent most"),
 )
 
 _PARTS = {

@@ -64,14 +64,15 @@ def compare(
             )
     scenario = load_scenario(second, load_manifest(second))
     judged = chosen or [name for name in scenario.answer if name in known]
-    differences = compare_records(old, new, known if every else judged)
+    is_same = load_manifest(first).scenario == scenario.name
+    differences = compare_records(old, new, known if every else judged, is_same=is_same)
     worse = [each for each in differences if each.is_worse and each.metric in judged]
     if as_json:
         echo_json(_for_programs(first.path, second.path, differences, judged, bool(worse)))
     else:
         echo(f"{paint('before', FAINT)}  {first.path.name}")
         echo(f"{paint('after', FAINT)}   {second.path.name}")
-        if load_manifest(first).scenario != scenario.name:
+        if not is_same:
             echo(paint("They are of different scenarios.", CAREFUL))
         echo()
         echo(_table(differences, judged))
@@ -113,14 +114,19 @@ def _judged(each: "Difference", *, is_chosen: bool) -> str:
 
 
 def _conclusion(differences: Sequence["Difference"], worse: Sequence[str]) -> str:
+    from simulations.results.compare import RUNS_MIN
+
     if not differences:
-        return "  Nothing can be compared: no run ended on one of the sides."
+        return "  Nothing can be compared: no metric was measured on both sides. Try --all."
     paired = all(each.paired for each in differences)
     how = "in pairs of equal seeds" if paired else "as independent samples"
     runs = min(each.runs for each in differences)
     text = f"  {runs} runs on each side, compared {how}."
     if worse:
         return f"{text} {paint('Worse', BAD)}: {', '.join(dict.fromkeys(worse))}."
+    if runs < RUNS_MIN:
+        enough = f"at least {RUNS_MIN} are needed, and 10 are better (--repeat 10)"
+        return f"{text} That is too few to tell a difference from luck: {enough}."
     return f"{text} Nothing that was chosen is worse beyond noise."
 
 

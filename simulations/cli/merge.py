@@ -34,5 +34,5 @@ def merge(folders: tuple[str, ...], results: Path, as_json: bool) -> None:
         command=["placet", *sys.argv[1:]],
         now=datetime.now().astimezone(),
     )
-    show_summary(merged, summary, seconds=summary.cpu_seconds, as_json=as_json)
+    show_summary(merged, summary, seconds=None, as_json=as_json)
     click.get_current_context().exit(EXIT_CODES[summary.verdict])

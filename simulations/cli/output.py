@@ -65,6 +65,13 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, indent: str 
     return "\n".join(indent + "  ".join(line).rstrip() for line in lines)
 
 
+def wrapped(before: str, text: str) -> str:
+    """Return the text behind `before`, in lines between words, as wide as the terminal."""
+    width = len(click.unstyle(before))
+    first, *more = _wrapped(text, max(COLUMN_WIDTH_MIN, _columns() - width)) or [""]
+    return "\n".join([before + first, *(" " * width + line for line in more)])
+
+
 def number(value: float) -> str:
     """Return a number that people can read at a glance: at most four digits that count."""
     if value == int(value) or abs(value) >= 1_000:

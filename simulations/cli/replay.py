@@ -7,7 +7,7 @@ import click
 
 from simulations.cli.options import results_option, set_option
 from simulations.cli.output import FAINT, echo, echo_json, json_option, number, paint, show_verdict
-from simulations.errors import ResultsInvalid, SimulationError
+from simulations.errors import FilesFailed, ResultsInvalid, SimulationError
 from simulations.scenario.model import Value
 
 EXIT_CODES = {"holds": 0, "broken": 1, "undecided": 2}
@@ -40,6 +40,12 @@ def replay(
     record, or the code has changed. WHAT may be a scenario instead, with --seed and --set.
     Exit codes are those of the verdict.
     """
+    if out is not None and not out.parent.is_dir():
+        raise FilesFailed(f"there is no folder {out.parent}", "Make it, or give another --out.")
+    if run is None and _is_folder(what, results):
+        raise ResultsInvalid(
+            f"{what} has many runs", f"Say which, such as the first: placet sim replay {what} 0"
+        )
     if run is None:
         found = _of_scenario(what, seed, dict(changes), out)
     elif seed is not None or changes:
@@ -54,6 +60,12 @@ def replay(
     else:
         _show(found)
     click.get_current_context().exit(EXIT_CODES[found["verdict"]])
+
+
+def _is_folder(what: str, results: Path) -> bool:
+    from simulations.results.folder import LATEST, PREVIOUS
+
+    return what in (LATEST, PREVIOUS) or Path(what).is_dir() or (results / what).is_dir()
 
 
 def _of_folder(what: str, run: int, out: Path | None, results: Path) -> dict[str, Any]:

@@ -30,4 +30,5 @@ def report(folder: str, results: Path, as_json: bool) -> None:
         return
     echo(f"  {paint('report', FAINT)}  {shown_path(page)}")
     for plot in plots:
-        echo(f"  {paint('plot', FAINT)}    {shown_path(plot)}")
+        if plot.suffix == ".svg":
+            echo(f"  {paint('plot', FAINT)}    {shown_path(plot)} (and .pdf)")

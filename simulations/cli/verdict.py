@@ -1,5 +1,6 @@
 """What a sweep came to, in words: the verdict, the answers, and what did not hold."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from simulations.cli.output import (
     show_seconds,
     show_verdict,
     table,
+    wrapped,
 )
 from simulations.meanings import meanings_of
 from simulations.outcome import Verdict
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from simulations.shrinking.keep import Kept
 
 FAILING_SHOWN_MAX = 5
+
+NO_DIAGRAM = "a diagram of its messages needs: pip install 'placet[research]'"
 
 EXPLAINED = {
     "raised": "raised an error",
@@ -44,19 +48,19 @@ def show_summary(
     logs: Sequence[Path] = (),
     kept: "Kept | None" = None,
     *,
-    seconds: float,
+    seconds: float | None,
     as_json: bool,
 ) -> None:
     """Print what came of a sweep, for people or for programs."""
     path = shown_path(folder.path)
     if as_json:
         found = msgspec.to_builtins(summary)
-        found |= {"folder": path, "seconds": round(seconds, 3)}
+        found |= {"folder": path, "seconds": None if seconds is None else round(seconds, 3)}
         found |= {"event_logs": [shown_path(log) for log in logs]}
         echo_json(found | {"shrunk": None if kept is None else _kept_fields(kept)})
         return
-    echo(f"{paint(summary.scenario, 'cyan', bold=True)}  {summary.question}")
-    echo(f"  {show_verdict(summary.verdict)}  {_counted(summary)}")
+    echo(wrapped(f"{paint(summary.scenario, 'cyan', bold=True)}  ", summary.question))
+    echo(wrapped(f"  {show_verdict(summary.verdict)}  ", _counted(summary)))
     echo(f"  {paint(_cost(summary, seconds), FAINT)}")
     echo()
     echo(_answers(summary))
@@ -65,13 +69,15 @@ def show_summary(
         echo(meanings)
     if summary.failing:
         echo()
-        _show_failing(summary)
+        _show_failing(summary, path)
     if kept is not None:
         echo()
-        echo(f"  smaller: {kept.text}")
+        echo(wrapped("  smaller: ", kept.text))
         echo(f"    {paint(shown_path(kept.scenario), FAINT)}")
         if kept.diagram is not None:
             echo(f"    {paint(shown_path(kept.diagram), FAINT)}")
+        else:
+            echo(f"    {paint(NO_DIAGRAM, FAINT)}")
         echo(f"    {paint(kept.replay, FAINT)}")
     echo()
     echo(f"  {paint('results', FAINT)}  {path}")
@@ -107,12 +113,13 @@ def _counted(summary: Summary) -> str:
     return text
 
 
-def _cost(summary: Summary, seconds: float) -> str:
+def _cost(summary: Summary, seconds: float | None) -> str:
+    """Say what it took; `seconds` are None if nothing was run just now."""
     crypto = "real signatures" if summary.crypto == "real" else "fast keys instead of signatures"
-    return (
-        f"{show_duration(summary.virtual_ms)} of {summary.time} time in {show_seconds(seconds)}"
-        f" ({show_seconds(summary.cpu_seconds)} of CPU), {crypto}"
-    )
+    simulated = f"{show_duration(summary.virtual_ms)} of {summary.time} time"
+    cpu = f"{show_seconds(summary.cpu_seconds)} of CPU"
+    took = f" with {cpu}" if seconds is None else f" in {show_seconds(seconds)} ({cpu})"
+    return f"{simulated}{took}, {crypto}"
 
 
 def _answers(summary: Summary) -> str:
@@ -158,12 +165,12 @@ def _spread(combination: Combination, name: str) -> list[str]:
     )
 
 
-def _show_failing(summary: Summary) -> None:
+def _show_failing(summary: Summary, path: str) -> None:
     for failing in summary.failing[:FAILING_SHOWN_MAX]:
         echo(f"  run {failing.run}, seed {failing.seed}{_set_to(failing)}: {failing.verdict}")
         for reason in failing.reasons:
-            echo(f"    {reason}")
-        echo(f"    {paint(f'placet sim replay latest {failing.run}', FAINT)}")
+            echo(wrapped("    ", reason))
+        echo(f"    {paint(f'placet sim replay {shlex.quote(path)} {failing.run}', FAINT)}")
     more = sum(count for name, count in summary.verdicts.items() if name != "holds")
     if (more := more - FAILING_SHOWN_MAX) > 0:
         echo(f"  and {more} more in runs.csv")

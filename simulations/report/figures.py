@@ -6,6 +6,8 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from simulations.outcome import Series, Verdict
+from simulations.report.bands import RUNS_MIN, Band, median_band
+from simulations.report.page import ALL_RUNS
 from simulations.report.plots import (
     LINES_MAX,
     finality_figure,
@@ -19,7 +21,6 @@ from simulations.scenario.model import Scenario
 from simulations.scenario.shown import show_values
 
 SWEEP_FIGURES_MAX = 12
-ALL_RUNS = "all runs"
 
 
 class Shown(NamedTuple):
@@ -29,6 +30,9 @@ class Shown(NamedTuple):
     caption: str
     figure: Figure
 
+
+Bands = Mapping[tuple[str, str], Band]
+"""Lower end, median and upper end by the name of a combination and a metric."""
 
 SeriesOf = Mapping[int, Mapping[str, Series]]
 """The series of each run, by its number."""
@@ -41,6 +45,17 @@ def figures_of(scenario: Scenario, records: Sequence[Record], series_of: SeriesO
         *_finality(records, series_of),
         *_single_run(records, series_of),
     ]
+
+
+def answer_bands(scenario: Scenario, records: Sequence[Record]) -> Bands:
+    """Return the interval of the median of each answer in each combination with enough runs."""
+    values: dict[tuple[str, str], list[float]] = {}
+    for record in records:
+        for metric in scenario.answer:
+            if record.outcome and metric in record.outcome.metrics:
+                key = (name_of(record), metric)
+                values.setdefault(key, []).append(record.outcome.metrics[metric])
+    return {key: median_band(each) for key, each in values.items() if len(each) >= RUNS_MIN}
 
 
 def name_of(record: Record) -> str:
@@ -63,7 +78,8 @@ def _sweeps(scenario: Scenario, records: Sequence[Record]) -> list[Shown]:
                 Shown(
                     f"sweep-{len(shown) + 1}",
                     f"{metric} against {field}: the median over seeds, with its 95 % confidence "
-                    f"band (bootstrap); each dot is a run.",
+                    f"band (bootstrap; of fewer than {RUNS_MIN} runs, their range). Each dot is a "
+                    "run.",
                     sweep_figure(points, field=field, metric=metric),
                 )
             )
@@ -71,16 +87,20 @@ def _sweeps(scenario: Scenario, records: Sequence[Record]) -> list[Shown]:
 
 
 def _finality(records: Sequence[Record], series_of: SeriesOf) -> list[Shown]:
-    latencies: dict[str, list[float]] = {}
+    latencies: dict[str, list[list[float]]] = {}
     for record in records:
         found = series_of.get(record.index, {}).get("finality")
         if found is not None and found.rows:
-            latencies.setdefault(name_of(record), []).extend(float(row[1]) for row in found.rows)
+            values = [float(row[1]) for row in found.rows]
+            latencies.setdefault(name_of(record), []).append(values)
     if not latencies:
         return []
-    events = sum(len(values) for values in latencies.values())
+    events = sum(len(values) for runs in latencies.values() for values in runs)
     caption = f"How long {events:,} events took from submission until they were final where they "
-    caption += "were submitted. Dotted: the median and the 95th percentile."
+    caption += "were submitted: (a) share of events by latency, (b) share that was final by then. "
+    caption += "Dotted: the median and the 95th percentile."
+    if any(len(runs) > 1 for runs in latencies.values()):
+        caption += " Lines are of all runs together; shaded: from the lowest to the highest run."
     if len(latencies) > LINES_MAX:
         caption += f" Only the first {LINES_MAX} of {len(latencies)} combinations are shown."
     return [Shown("finality", caption, finality_figure(latencies))]
@@ -99,7 +119,7 @@ def _single_run(records: Sequence[Record], series_of: SeriesOf) -> list[Shown]:
         (
             "propagation",
             propagation_figure,
-            "How late each node had blocks that others had in",
+            "How late after the first node each node had its blocks (colour: the share of them) in",
         ),
         ("traffic", traffic_figure, "What each node sent in"),
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from simulations.meanings import meanings_of
+from simulations.report.bands import RUNS_MIN, Band
 from simulations.report.markup import Markup, element, empty, joined, number, table
 from simulations.report.style import data_uri
 from simulations.results.manifest import Manifest
@@ -23,6 +24,9 @@ COMBINATIONS_SHOWN_MAX = 200
 
 TRACE = "trace"
 """What `placet sim trace` calls its scenario, which says nothing of what was run."""
+
+ALL_RUNS = "all runs"
+"""The name of the only combination of what has no sweep."""
 
 UNSHAPED = Spread(0.0, 0.0, 0.0)
 
@@ -40,6 +44,8 @@ class Image:
 
     caption: str
     svg: bytes
+    file: str = ""
+    """Where it is in the folder, without ending."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +59,8 @@ class Content:
     folder: str
     """How commands name the folder of results."""
     images: Sequence[Image] = ()
+    bands: Mapping[tuple[str, str], Band] = field(default_factory=dict)
+    """Intervals of medians by combination and metric, where there are enough runs."""
     diagrams: Mapping[int, Image] = field(default_factory=dict)
     """Space-time diagrams by the number of the run."""
 
@@ -129,13 +137,26 @@ def _answers(content: Content) -> Markup:
     rows = [
         [
             *(show_value(name, each.parameters.get(name, "")) for name in fields),
-            *(_spread(each.metrics.get(metric)) for metric in summary.answer),
+            *(
+                _spread(
+                    each.metrics.get(metric),
+                    content.bands.get((show_values(each.parameters) or ALL_RUNS, metric)),
+                )
+                for metric in summary.answer
+            ),
             each.runs,
             _badge(each.verdict.value),
         ]
         for each in summary.combinations[:COMBINATIONS_SHOWN_MAX]
     ]
     caption = "Median over the runs, and from the least to the most."
+    if content.bands:
+        caption = (
+            "Median over the runs, in brackets its 95 % confidence interval (bootstrap), and below"
+            " from the least to the most."
+        )
+    elif summary.finished > 1:
+        caption += f" An interval of confidence needs {RUNS_MIN} runs of a combination (--repeat)."
     if len(summary.combinations) > COMBINATIONS_SHOWN_MAX:
         caption += f" The first {COMBINATIONS_SHOWN_MAX} of {len(summary.combinations)}."
     heads = [*fields, *summary.answer, "runs", "verdict"]
@@ -146,12 +167,14 @@ def _answers(content: Content) -> Markup:
     return _section("Answer", table(heads, rows, caption=caption), words)
 
 
-def _spread(spread: Spread | None) -> Markup:
+def _spread(spread: Spread | None, band: Band | None) -> Markup:
     if spread is None:
         return element("span", "none", class_="meta")
     middle = element("strong", number(spread.median))
     if spread.least == spread.most:
         return middle
+    if band is not None:
+        middle = joined([middle, f" [{number(band[0])}, {number(band[2])}]", empty("br")])
     rest = f" {number(spread.least)} … {number(spread.most)}"
     return joined([middle, element("span", rest, class_="meta")])
 
@@ -236,7 +259,10 @@ def _figures(content: Content) -> Markup:
 
 def _figure(image: Image) -> Markup:
     picture = empty("img", src=data_uri(image.svg), alt=image.caption)
-    return element("figure", picture, element("figcaption", image.caption))
+    words: list[object] = [image.caption]
+    if image.file:
+        words.append(element("span", f" {image.file}.svg, .pdf", class_="file"))
+    return element("figure", picture, element("figcaption", *words))
 
 
 def _metrics(content: Content) -> Markup:
@@ -251,7 +277,8 @@ def _metrics(content: Content) -> Markup:
         tables.append(
             table(["metric", "median", "least", "most"], rows, caption=name or "All runs")
         )
-    return _section("All metrics", element("details", element("summary", "Show them"), *tables))
+    shown = element("details", element("summary", "Show them"), *tables)
+    return _section("All metrics", shown, class_="folded")
 
 
 def _coverage(content: Content) -> Markup:
@@ -264,6 +291,7 @@ def _coverage(content: Content) -> Markup:
         "What was exercised",
         element("details", element("summary", f"{len(rows)} kinds"), element("p", words),
                 table(["what", "times"], rows)),
+        class_="folded",
     )  # fmt: skip
 
 
@@ -312,5 +340,9 @@ def _assignments(values: Mapping[str, Value]) -> str:
     return show_values(dict(values))
 
 
-def _section(title: str, *children: object) -> Markup:
-    return element("section", element("h2", title), *children)
+def _section(title: str, *children: object, class_: str = "") -> Markup:
+    return element("section", element("h2", title), *children, **_class(class_))
+
+
+def _class(name: str) -> dict[str, str]:
+    return {"class_": name} if name else {}

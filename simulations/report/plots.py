@@ -1,8 +1,11 @@
 """Figures of one run's or of several runs' series: see `simulations.outcome.Outcome.series`."""
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from statistics import median
+from typing import Any
 
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -28,21 +31,32 @@ LINES_MAX = 7
 """More curves in one plot cannot be told apart."""
 NODES_NAMED_MAX = 40
 DELAY_BINS = 24
+LEAST_SHARE = 1e-9
+"""Less is nothing, and white."""
 HISTOGRAM_BINS = 30
+BAND_STEPS = 100
+"""From how many values of each run the band around a curve is drawn."""
 WIDE_FROM = 15.0
 """The axis is logarithmic if the largest value is so many times the median."""
 
 
-def finality_figure(latencies: Mapping[str, Sequence[float]]) -> Figure:
-    """Show how long events took to become final, in ms, for each name: histogram and ECDF."""
+def finality_figure(latencies: Mapping[str, Sequence[Sequence[float]]]) -> Figure:
+    """Show how long events took to become final, in ms, for each name: histogram and ECDF.
+
+    Each name has the values of each of its runs.
+    """
     shown = dict(list(latencies.items())[:LINES_MAX])
-    unit, unit_name = time_unit([max(values) for values in shown.values() if values])
+    unit, unit_name = time_unit([max(values) for runs in shown.values() for values in runs])
     with style():
         figure, (left, right) = new_figure(3.0, columns=2)
-        scaled = {name: sorted(value / unit for value in values) for name, values in shown.items()}
+        scaled = {
+            name: sorted(value / unit for values in runs for value in values)
+            for name, runs in shown.items()
+        }
         edges, is_wide = _edges([value for values in scaled.values() for value in values])
         for place, (name, values) in enumerate(scaled.items()):
             look = look_of(place)
+            _shade_runs(right, [[each / unit for each in run] for run in shown[name]], edges, look)
             steps = [(rank + 1) / len(values) for rank in range(len(values))]
             right.step(
                 [edges[0], *values], [0, *steps], where="post", label=shortened(name), **look
@@ -55,8 +69,8 @@ def finality_figure(latencies: Mapping[str, Sequence[float]]) -> Figure:
                 **look,
             )
         _mark_percentiles(right)
-        left.set(title="Histogram", ylabel="share of events")
-        right.set(title="ECDF", ylabel="share of events final by then", ylim=(0, 1.02))
+        left.set(title="(a)", ylabel="share of events")
+        right.set(title="(b)", ylabel="share of events final by then", ylim=(0, 1.02))
         for axes in (left, right):
             axes.set_xlabel(f"finality latency [{unit_name}]")
             axes.set_xlim(edges[0], edges[-1])
@@ -66,6 +80,23 @@ def finality_figure(latencies: Mapping[str, Sequence[float]]) -> Figure:
         if len(scaled) > 1:
             right.legend(loc="lower right")
     return figure
+
+
+def _shade_runs(
+    axes: Axes, runs: Sequence[Sequence[float]], edges: Sequence[float], look: Mapping[str, Any]
+) -> None:
+    """Shade from the lowest to the highest run how many events were final by then."""
+    if len(runs) < 2:
+        return
+    ordered = [sorted(values) for values in runs]
+    places = sorted(
+        {*edges, *(at for values in ordered for at in values[:: len(values) // BAND_STEPS + 1])}
+    )
+    shares = [[bisect_right(values, at) / len(values) for values in ordered] for at in places]
+    low, high = [min(each) for each in shares], [max(each) for each in shares]
+    axes.fill_between(
+        places, low, high, step="post", color=str(look["color"]), alpha=0.18, linewidth=0
+    )
 
 
 def _edges(values: Sequence[float]) -> tuple[list[float], bool]:
@@ -120,13 +151,13 @@ def _outline(axes: Axes, by_node: Mapping[str, list[tuple[float, float]]], unit:
         for at, height in points:
             reached.setdefault(height, []).append(at / unit)
     heights = sorted(reached)
-    for name, choose, colour in (
-        ("first node", min, BLUE),
-        ("median node", median, ORANGE),
-        ("last node", max, RED),
+    for name, choose, colour, width in (  # What lies on top is thinner, or it hides the others.
+        ("first node", min, BLUE, 4.0),
+        ("median node", median, ORANGE, 2.2),
+        ("last node", max, RED, 0.9),
     ):
-        axes.plot([choose(reached[height]) for height in heights], heights,
-                  color=colour, label=f"{name} of {len(by_node)}")  # fmt: skip
+        axes.plot([choose(reached[height]) for height in heights], heights, color=colour,
+                  linewidth=width, label=f"{name} of {len(by_node)}")  # fmt: skip
 
 
 def propagation_figure(series: Series) -> Figure:
@@ -146,8 +177,8 @@ def propagation_figure(series: Series) -> Figure:
         image = axes.imshow(
             grid,
             aspect="auto",
-            cmap=HEAT,
-            vmin=0,
+            cmap=colormaps[HEAT].with_extremes(under="white"),
+            vmin=LEAST_SHARE,
             interpolation="nearest",
             extent=(0, most / unit, len(nodes) - 0.5, -0.5),
         )

@@ -7,6 +7,7 @@ violation, and the nodes that have most to do with it. Times in which nothing ha
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from textwrap import wrap
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -28,13 +29,18 @@ from simulations.report.style import (
 from simulations.report.time_axis import TimeAxis
 from simulations.scenario.model import Fault
 
-MESSAGES_MAX = 260
+MESSAGES_MAX = 160
 """More arrows than that make a grey area."""
 NODES_MAX = 12
 AFTER_SHARE = 0.08
 """Which part of the window lies behind the violation."""
 WINDOW_MIN, WINDOW_MAX = 50, 60_000
 """Milliseconds."""
+
+TITLE_WIDTH, TITLE_LINES_MAX = 100, 3
+"""Characters of a line, and lines, of what broke."""
+
+NOBODY: Mapping[str, str] = {}
 
 QUIET = frozenset({"Status", "Have", "Graft", "Prune", "PeerRecord"})
 """Messages that keep links alive or news going round; left out if there are others."""
@@ -70,11 +76,15 @@ def spacetime_figure(
     *,
     violation: Violation | None = None,
     faults: Iterable[Fault] = (),
+    hostile: Mapping[str, str] = NOBODY,
 ) -> Figure:
-    """Draw the time around the violation; without one, the last that happened."""
+    """Draw the time around the violation; without one, the last that happened.
+
+    `hostile` says of which nodes which kind of adversary they are.
+    """
     window = choose_window(events, violation)
     with style():
-        figure, (axes,) = new_figure(1.4 + 0.5 * len(window.nodes), width=9.5)
+        figure, (axes,) = new_figure(1.5 + 0.55 * len(window.nodes), width=9.5)
         lanes = {node: lane for lane, node in enumerate(window.nodes)}
         time = TimeAxis(_moments(window, violation))
         _draw_faults(axes, window, faults, time)
@@ -89,8 +99,8 @@ def spacetime_figure(
         margin = time.end * 0.01 + 1
         axes.set_xlim(-margin, time.end + margin)
         axes.set_ylim(len(lanes) - 0.4, -1.1)
-        axes.set_yticks(range(len(lanes)), [shortened(node) for node in window.nodes])
-        axes.set_xlabel("time [ms]; hatched: nothing happens")
+        _name_lanes(axes, window.nodes, hostile)
+        axes.set_xlabel("time [ms]; hatched: nothing happens" if time.gaps else "time [ms]")
         axes.grid(visible=False)
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
@@ -225,8 +235,22 @@ def _draw_lanes(axes: Axes, window: Window, lanes: Mapping[str, int], time: Time
         axes.fill_between(span, low, high, color=GREY, alpha=0.35, linewidth=0, zorder=2)
 
 
+def _name_lanes(axes: Axes, nodes: Sequence[str], hostile: Mapping[str, str]) -> None:
+    """Name the nodes; those that do not follow the protocol are marked, and say what they are."""
+    names = [f"{node}\n({hostile[node]})" if node in hostile else node for node in nodes]
+    axes.set_yticks(range(len(nodes)), [_printable(name) for name in names])
+    for label, node in zip(axes.get_yticklabels(), nodes, strict=True):
+        if node in hostile:
+            label.set(color=RED, fontweight="bold")
+
+
+def _printable(name: str) -> str:
+    return "\n".join(shortened(line) for line in name.split("\n"))
+
+
 def _draw_arrow(axes: Axes, arrow: Arrow, lanes: Mapping[str, int], time: TimeAxis) -> None:
     colour = RED if arrow.is_lost else _COLOURS.get(arrow.text, GREY)
+    is_told = arrow.is_lost or arrow.text in _COLOURS
     axes.annotate(
         "",
         xy=(time.position(arrow.arrived), lanes[arrow.receiver]),
@@ -235,9 +259,10 @@ def _draw_arrow(axes: Axes, arrow: Arrow, lanes: Mapping[str, int], time: TimeAx
             "arrowstyle": "-" if arrow.is_lost else "-|>",
             "linestyle": ":" if arrow.is_lost else "-",
             "color": colour,
-            "linewidth": 0.8,
-            "alpha": 0.85,
-            "mutation_scale": 6,
+            "linewidth": 0.9 if is_told else 0.5,
+            "alpha": 0.9 if is_told else 0.4,
+            "mutation_scale": 6 if is_told else 4,
+            "zorder": 3 if is_told else 2,
             "shrinkA": 0,
             "shrinkB": 1,
         },
@@ -264,7 +289,10 @@ def _draw_violation(
     if violation.node is not None and violation.node in lanes:
         axes.plot(at, lanes[violation.node], "*", color=RED, markersize=14,
                   markeredgecolor="white", zorder=6)  # fmt: skip
-    axes.set_title(f"{shortened(violation.checker)}: broken at {violation.at:,} ms", color=RED)
+    where = f" (at {violation.node})" if violation.node else ""
+    words = " ".join(f"{violation.checker}: {violation.text}{where}".split())
+    title = f"{words}, {violation.at:,} ms"
+    axes.set_title("\n".join(wrap(title, TITLE_WIDTH)[:TITLE_LINES_MAX]), color=RED)
 
 
 def _legend(window: Window) -> list[Line2D]:
@@ -275,7 +303,7 @@ def _legend(window: Window) -> list[Line2D]:
         if name in used
     ]
     if used - set(_COLOURS):
-        lines.append(Line2D([], [], color=GREY, label="other message"))
+        lines.append(Line2D([], [], color=GREY, label="other message", alpha=0.5))
     if any(arrow.is_lost for arrow in window.arrows):
         lines.append(Line2D([], [], color=RED, linestyle=":", marker="x", label="lost"))
     kinds = {mark.kind for mark in window.marks}

@@ -21,7 +21,7 @@ PURPLE, SKY, YELLOW = "#CC79A7", "#56B4E9", "#F0E442"
 CYCLE = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY, BLACK)
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
-HEAT = "cividis"
+HEAT = "cividis_r"
 """A colour map that is as good in grey, and for the colour-blind."""
 
 WIDTH = 7.2
@@ -47,6 +47,7 @@ _SETTINGS: Any = {
     "legend.fontsize": 8,
     "svg.hashsalt": "placet",  # The same figure is the same bytes.
     "svg.fonttype": "path",
+    "pdf.fonttype": 42,  # Journals refuse the bitmap-like fonts of type 3.
 }
 
 
@@ -104,6 +105,15 @@ def svg_of(figure: Figure) -> bytes:
     with style():
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "placet sim"})
+    return buffer.getvalue()
+
+
+def pdf_of(figure: Figure) -> bytes:
+    """Return a figure for LaTeX."""
+    with style():
+        buffer = io.BytesIO()
+        metadata = {"CreationDate": None, "Creator": "placet sim"}
+        figure.savefig(buffer, format="pdf", metadata=metadata)
     return buffer.getvalue()
 
 

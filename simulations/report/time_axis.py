@@ -66,6 +66,6 @@ class TimeAxis:
             middle = (self.position(first) + self.position(last)) / 2
             axes.axvspan(self.position(first), self.position(last), facecolor="none",
                          edgecolor="#cccccc", hatch="///", linewidth=0, zorder=0)  # fmt: skip
-            axes.text(middle, 1.0, left_out, rotation=90, fontsize=6,
-                      color=GREY, ha="center", va="top",
-                      transform=axes.get_xaxis_transform())  # fmt: skip
+            axes.text(middle, 1.0, left_out, rotation=90, fontsize=7,
+                      color=GREY, ha="center", va="top", transform=axes.get_xaxis_transform(),
+                      bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip

@@ -16,6 +16,7 @@ from simulations.results.record import Record
 from simulations.results.summary import Summary, summarize
 from simulations.scenario.load import with_values
 from simulations.scenario.model import Scenario
+from simulations.scenario.names import nodes_of
 from simulations.scenario.sweep import runs
 
 SERIES_MAX = 500
@@ -31,9 +32,9 @@ def write_report(folder: Folder) -> Path:
     Raises `ExtraMissing` without matplotlib, and `ResultsInvalid` for what is no folder of results.
     """
     need_matplotlib()
-    from simulations.report.figures import figures_of  # noqa: PLC0415  # Needs matplotlib.
+    from simulations.report.figures import answer_bands, figures_of  # noqa: PLC0415  # Needs matplotlib.
     from simulations.report.page import Content, Image, render  # noqa: PLC0415
-    from simulations.report.style import svg_of  # noqa: PLC0415
+    from simulations.report.style import pdf_of, svg_of  # noqa: PLC0415
 
     manifest = load_manifest(folder)
     scenario = load_scenario(folder, manifest)
@@ -44,7 +45,8 @@ def write_report(folder: Folder) -> Path:
     for shown in figures_of(scenario, records, series):
         svg = svg_of(shown.figure)
         write_whole(folder.path / "plots" / f"{shown.name}.svg", svg)
-        images.append(Image(shown.caption, svg))
+        write_whole(folder.path / "plots" / f"{shown.name}.pdf", pdf_of(shown.figure))
+        images.append(Image(shown.caption, svg, f"plots/{shown.name}"))
     images += [Image(caption, svg) for caption, svg in _last_events(folder, records)]
     content = Content(
         scenario=scenario,
@@ -53,6 +55,7 @@ def write_report(folder: Folder) -> Path:
         summary=_summary(scenario, records),
         folder=_name_of(folder),
         images=images,
+        bands=answer_bands(scenario, records),
         diagrams={
             run: Image(caption, svg) for run, caption, svg in _diagrams(folder, scenario, records)
         },
@@ -69,10 +72,19 @@ def write_diagram(
     from simulations.report.spacetime import spacetime_figure  # noqa: PLC0415  # matplotlib.
     from simulations.report.style import save  # noqa: PLC0415
 
-    figure = spacetime_figure(events, violation=violation, faults=scenario.faults)
+    figure = spacetime_figure(
+        events, violation=violation, faults=scenario.faults, hostile=hostile_nodes(scenario)
+    )
     with replaced(path) as beside:
         save(figure, beside, ending=path.suffix)
     return path
+
+
+def hostile_nodes(scenario: Scenario) -> dict[str, str]:
+    """Return which nodes are adversaries, and of which kind."""
+    return {
+        node: each.kind for each in scenario.adversaries for node in nodes_of(scenario, each.nodes)
+    }
 
 
 def read_events(path: Path) -> list[TraceEvent]:
@@ -137,7 +149,10 @@ def _diagrams(
         assert record.outcome is not None
         violation = record.outcome.violations[0]
         events = read_events(folder.events_of(record.index))
-        faults = with_values(scenario, record.parameters).faults
-        svg = svg_of(spacetime_figure(events, violation=violation, faults=faults))
+        changed = with_values(scenario, record.parameters)
+        figure = spacetime_figure(
+            events, violation=violation, faults=changed.faults, hostile=hostile_nodes(changed)
+        )
+        svg = svg_of(figure)
         caption = f"What led to it: {violation.text}. Arrows are messages between nodes."
         yield record.index, caption, svg

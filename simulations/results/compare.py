@@ -71,18 +71,25 @@ def metrics_of(records: Sequence[Record]) -> list[str]:
 
 
 def compare_records(
-    before: Sequence[Record], after: Sequence[Record], metrics: Sequence[str]
+    before: Sequence[Record],
+    after: Sequence[Record],
+    metrics: Sequence[str],
+    *,
+    is_same: bool = True,
 ) -> list[Difference]:
     """Return the differences, by combination and metric.
 
-    If the two have no combination in common, all runs of each are taken together.
+    If the two have no combination in common, all runs of each are taken together. Runs are paired
+    by their seeds only if both sides are of the same scenario (`is_same`): else these say nothing.
     """
     first, second = _by_parameters(before), _by_parameters(after)
     shared = [key for key in first if key in second]
     if not shared:
         first, second, shared = {(): list(before)}, {(): list(after)}, [()]
     found = [
-        _difference(dict(key), metric, _values(first[key], metric), _values(second[key], metric))
+        _difference(
+            dict(key), metric, _values(first[key], metric), _values(second[key], metric), is_same
+        )
         for key in shared
         for metric in metrics
     ]
@@ -114,11 +121,12 @@ def _difference(
     metric: str,
     before: Mapping[tuple[int, int], float],
     after: Mapping[tuple[int, int], float],
+    is_same: bool,
 ) -> Difference | None:
     if not before or not after:
         return None
     pairs = [(before[key], after[key]) for key in before if key in after]
-    paired = len(pairs) == min(len(before), len(after))
+    paired = is_same and len(pairs) == min(len(before), len(after))
     first = [old for old, _ in pairs] if paired else list(before.values())
     second = [new for _, new in pairs] if paired else list(after.values())
     if paired:

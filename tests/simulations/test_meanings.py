@@ -16,7 +16,7 @@ def test_durations_say_their_unit_and_which_of_all_they_are() -> None:
     assert meaning_of("fetch_p50_ms").endswith("half of them took no longer")
     assert meaning_of("finality_max_ms").endswith("the longest")
     assert meaning_of("settled_ms").startswith("milliseconds from the end of the faults")
-    assert meaning_of("bytes_per_node_max") == "bytes on links"
+    assert meaning_of("bytes_per_node_max") == "bytes that the node sent that sent most"
 
 
 def test_what_is_not_known_is_left_out() -> None:

@@ -21,7 +21,7 @@ def legend(axes: Any) -> list[str]:
 
 
 def test_the_ecdf_ends_at_one_and_passes_the_median() -> None:
-    histogram, ecdf = finality_figure({"all runs": [100.0, 200.0, 300.0, 400.0]}).axes
+    histogram, ecdf = finality_figure({"all runs": [[100.0, 200.0, 300.0, 400.0]]}).axes
 
     curves: list[Any] = [list(line.get_xydata()[:, 1]) for line in list[Any](ecdf.lines)]
     assert curves[0] == [0, 0.25, 0.5, 0.75, 1.0]
@@ -32,15 +32,15 @@ def test_the_ecdf_ends_at_one_and_passes_the_median() -> None:
 
 
 def test_few_late_events_do_not_hide_the_others() -> None:
-    _, usual = finality_figure({"a": [100.0, 200.0, 300.0]}).axes
-    _, late = finality_figure({"a": [100.0] * 50 + [60_000.0]}).axes
+    _, usual = finality_figure({"a": [[100.0, 200.0, 300.0]]}).axes
+    _, late = finality_figure({"a": [[100.0] * 50 + [60_000.0]]}).axes
 
     assert usual.get_xscale() == "linear"
     assert late.get_xscale() == "log"
 
 
 def test_latencies_of_nothing_at_all_can_be_drawn() -> None:
-    assert svg_of(finality_figure({"a": [0.0, 0.0]}))
+    assert svg_of(finality_figure({"a": [[0.0, 0.0]]}))
 
 
 def test_a_thousand_nodes_are_outlined() -> None:
@@ -107,3 +107,16 @@ def test_a_band_holds_the_median_and_is_always_the_same() -> None:
 
 def test_a_band_of_equal_values_has_no_width() -> None:
     assert median_band([3.0, 3.0]) == (3.0, 3.0, 3.0)
+
+
+def test_of_few_values_the_band_is_their_whole_range() -> None:
+    assert median_band([1.0, 2.0, 9.0, 3.0, 4.0]) == (1.0, 3.0, 9.0)
+
+
+def test_runs_that_differ_are_shaded_and_a_single_one_is_not() -> None:
+    _, alone = finality_figure({"a": [[100.0, 200.0]]}).axes
+    _, both = finality_figure({"a": [[100.0, 200.0], [300.0, 400.0]]}).axes
+    assert not alone.collections
+    [band] = both.collections
+    low, high = band.get_paths()[0].get_extents().intervaly
+    assert (low, high) == (0, 1)

@@ -92,7 +92,7 @@ def test_faults_and_the_violation_are_drawn() -> None:
     figure = spacetime_figure(chatter(60, 3), violation=violation, faults=[fault])
 
     (axes,) = figure.axes
-    assert "agreement: broken at 400 ms" in axes.get_title(loc="left")
+    assert axes.get_title(loc="left") == "agreement: two blocks (at member-1), 400 ms"
     assert "partition member-0" in [text.get_text() for text in axes.texts]
     assert [label.get_text() for label in axes.get_yticklabels()] == [
         "member-0",

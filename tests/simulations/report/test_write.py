@@ -147,8 +147,9 @@ def test_names_of_others_stay_text(page: Reader) -> None:
 def test_it_has_a_figure_for_each_question_and_series(folder: Folder, page: Reader) -> None:
     plots = sorted(path.name for path in (folder.path / "plots").iterdir())
 
-    assert plots == ["finality.svg", "height.svg", "propagation.svg", "sweep-1.svg", "traffic.svg"]
-    assert page.tags.count("img") == len(plots) + 1  # And the diagram of the failing run.
+    names = ["finality", "height", "propagation", "sweep-1", "traffic"]
+    assert plots == [f"{name}.{ending}" for name in names for ending in ("pdf", "svg")]
+    assert page.tags.count("img") == len(names) + 1  # And the diagram of the failing run.
 
 
 def test_it_says_how_to_repeat_it(page: Reader) -> None:

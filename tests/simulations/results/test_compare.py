@@ -33,6 +33,13 @@ def test_runs_of_other_seeds_are_independent_and_the_same_change_is_noise() -> N
     assert not found.is_worse
 
 
+def test_equal_seeds_of_different_scenarios_make_no_pairs() -> None:
+    before, after = sweep(10, 100, 1_000), sweep(12, 102, 1_002)
+    [found] = compare_records(before, after, ["finality_p99_ms"], is_same=False)
+    assert not found.paired
+    assert found.low < 0 < found.high
+
+
 def test_less_is_no_worse_and_too_few_runs_say_nothing() -> None:
     assert not difference(sweep(9, 9, 9), sweep(5, 5, 5)).is_worse
     few = difference(*(sweep(*[value] * (RUNS_MIN - 1)) for value in (5, 9)))
