@@ -33,7 +33,7 @@ from protocol.executed import Executed, Result, with_result
 from protocol.genesis import PROTOCOL_VERSION, Genesis, authorities_hash, network_id
 from protocol.headers import Epochs, validate_content, validate_place
 from protocol.identity import Verifier
-from protocol.ledger import Execution, execute, select_events
+from protocol.ledger import Execute, Execution, execute, select_events
 from protocol.mempool import Mempool
 from protocol.state import EPOCH_KEY, Changes, EpochEntry, Overlay, StateView
 
@@ -87,6 +87,7 @@ class Chain:
         mempool: Mempool,
         verifier: Verifier,
         recoveries: Mapping[BlockHash, EpochEntry] | None = None,
+        execute: Execute = execute,
     ) -> None:
         self.head = head
         self.head_hash = block_hash(head.header)
@@ -94,6 +95,7 @@ class Chain:
         self._genesis = genesis
         self._network = network_id(genesis)
         self._verifier = verifier
+        self._execute_events = execute
         self._recoveries = recoveries or {}
         """Epochs that begin on a block by a recovery that the operator accepted."""
         self._stored = state
@@ -101,12 +103,9 @@ class Chain:
         self._bodies: OrderedDict[BlockHash, Block] = OrderedDict()
         own = epoch_entry(state, head.header.epoch)
         assert own is not None, "the state knows the epoch of its block"
-        self._executed: dict[BlockHash, Executed] = {
-            self.head_hash: with_result(
-                head,
-                Result(Overlay(state), digest, Epochs(own=own, newest=newest_epoch(state)), {}),
-            )
-        }
+        epochs = Epochs(own=own, newest=newest_epoch(state))
+        result = Result(Overlay(state), digest, epochs, {})
+        self._executed: dict[BlockHash, Executed] = {self.head_hash: with_result(head, result)}
 
     @property
     def height(self) -> int:
@@ -316,7 +315,9 @@ class Chain:
         """Return what events of a block of `epoch` do after the block `above`."""
         execution = Execution({}, above.digest, ())
         if not is_tail:
-            execution = execute(above.state, above.digest, events, context, self._verifier)
+            execution = self._execute_events(
+                above.state, above.digest, events, context, self._verifier
+            )
         state = Overlay(above.state)
         state.apply(execution.changes)
         own = above.epochs.own if epoch == above.epochs.own.epoch else above.next_epoch

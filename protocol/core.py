@@ -94,6 +94,7 @@ class Core:
             mempool=self.mempool,
             verifier=self.verifier,
             recoveries=origin.recoveries,
+            execute=origin.execute,
         )
         self.directory = Directory(self.network, self.verifier)
         self.directory.load(origin.peer_records)

@@ -7,9 +7,9 @@ that executes the same block on the same state gets the same changes and the sam
 same refusal.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from protocol.authority import apply_to_authorities
 from protocol.codec import encode
@@ -58,6 +58,7 @@ __all__ = [
     "EventExpired",
     "EventTooEarly",
     "EventTooLarge",
+    "Execute",
     "Execution",
     "apply_event",
     "execute",
@@ -97,6 +98,19 @@ class Execution:
     event_ids: tuple[EventId, ...]
 
 
+class Execute(Protocol):
+    """What `execute` does."""
+
+    def __call__(
+        self,
+        state: StateView,
+        digest: StateDigest,
+        events: Sequence[SignedEvent],
+        context: Context,
+        verifier: Verifier,
+    ) -> Execution: ...
+
+
 def genesis_changes(genesis: Genesis) -> Changes:
     """Return the state before the first block, as changes to nothing."""
     overlay = Overlay({})
@@ -120,7 +134,7 @@ def apply_event(
 def execute(
     state: StateView,
     digest: StateDigest,
-    events: Iterable[SignedEvent],
+    events: Sequence[SignedEvent],
     context: Context,
     verifier: Verifier,
 ) -> Execution:

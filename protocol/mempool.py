@@ -117,10 +117,9 @@ class Mempool:
         `InvalidSignature` if the bundle itself is not good: that its submitter signed a bad
         event is never the relaying peer's fault, but to relay a bad bundle is.
         """
-        size = self._validate_bundle(bundle, state, verifier)
+        held = self._validated(bundle, state, verifier)
         self._overlay.parent = state
         self._day = self._day or context.day
-        held = self._held.get(bundle.signature) or Held(bundle, size)
         accepted: list[EventId] = []
         refused: list[Refusal] = []
         for signed in bundle.events:
@@ -241,9 +240,12 @@ class Mempool:
         """Return how many disclosures about the subject wait: the next counter is after them."""
         return self._disclosures_of[subject]
 
-    def _validate_bundle(self, bundle: Bundle, state: StateView, verifier: Verifier) -> int:
-        """Return the size of the bundle in bytes, or raise `ProtocolError`."""
+    def _validated(self, bundle: Bundle, state: StateView, verifier: Verifier) -> Held:
+        """Return the bundle as it is held, or may be; or raise `ProtocolError`."""
         require_member(state, bundle.submitter)
+        held = self._held.get(bundle.signature)
+        if held is not None and held.bundle == bundle:
+            return held
         size = len(encode(bundle))
         if size > BUNDLE_SIZE_MAX:
             raise LimitExceeded(f"a bundle of {size} bytes is larger than {BUNDLE_SIZE_MAX}")
@@ -252,7 +254,7 @@ class Mempool:
         )
         if not verifier.is_valid(bundle.submitter, message, bundle.signature):
             raise InvalidSignature(f"{short(bundle.submitter)} did not sign this bundle")
-        return size
+        return held or Held(bundle, size)
 
     def _admit(
         self,

@@ -9,6 +9,7 @@ from protocol.consensus import LogRecord
 from protocol.digest import StateDigest
 from protocol.genesis import Genesis
 from protocol.identity import SigningKey, Verifier
+from protocol.ledger import Execute, execute
 from protocol.messages import PeerRecord
 from protocol.relay import Item, read_item
 from protocol.state import EpochEntry, StateView
@@ -44,5 +45,7 @@ class Origin:
     sequence: int
     """Of bundles: greater than any before, such as a clock gives."""
     verifier: Verifier = field(default_factory=Verifier)
+    execute: Execute = execute
+    """May remember what blocks do, where many nodes execute the same."""
     read_item: Callable[[bytes], Item] = read_item
     """May remember what bytes hold, where many nodes read the same."""

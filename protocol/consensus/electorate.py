@@ -29,7 +29,7 @@ class Electorate:
         return len(self.authorities)
 
     def leader(self, view: int) -> int:
-        return self.order[view % self.size]
+        return self.order[view % len(self.order)]
 
     def member(self, signer: int) -> MemberId:
         return self.authorities[signer].member

@@ -163,8 +163,9 @@ class Consensus:
         if not state.is_over:
             ask_for_missing(state)
         # What is sent is on its way before anything is applied.
-        effects = sorted(state.effects, key=lambda effect: isinstance(effect, FinalizeBlocks))
-        state.effects = []
+        effects, state.effects = state.effects, []
+        if len(effects) > 1:
+            effects.sort(key=lambda effect: isinstance(effect, FinalizeBlocks))
         if state.records:
             records = (*state.unlogged, *state.records)
             effects.insert(0, Persist(records))
