@@ -19,8 +19,10 @@ from protocol.genesis import (
     quorum,
 )
 from protocol.identity import MemberId, NetworkId, SigningKey, Verifier
+from protocol.ledger import Execute, execute
 from simulations.world.clock import EPOCH_START
 from simulations.world.crypto import FastKey, is_valid_fast
+from simulations.world.executions import PARTIES_ALONE_MAX, Executions
 
 FOUNDED_BEFORE = 10_000
 """How long before virtual time begins the network was founded, in milliseconds."""
@@ -64,6 +66,7 @@ class Cast:
     parties: tuple[Party, ...]
     verifier: Verifier
     make_key: MakeKey = FastKey
+    execute: Execute = execute
     id: NetworkId = field(init=False)
     names: dict[MemberId, int] = field(init=False)
     places: dict[str, int] = field(init=False)
@@ -117,7 +120,8 @@ def make_cast(
     )
     verifier = Verifier(is_valid_fast) if is_fast else Verifier()
     parties = (*authorities, *members, *_parties("newcomer", newcomers, make_key))
-    return Cast(genesis, parties, verifier, make_key)
+    is_small = len(parties) <= PARTIES_ALONE_MAX
+    return Cast(genesis, parties, verifier, make_key, execute if is_small else Executions())
 
 
 def _parties(kind: str, count: int, make_key: MakeKey) -> tuple[Party, ...]:

@@ -122,6 +122,7 @@ class CoreHost(Host):
             origin,
             snapshot_lag=self.snapshot_lag,
             staged_buckets=finished,
+            execute=self.cast.execute,
             read_item=read_item,
         )
 
