@@ -141,6 +141,10 @@ class CoreHost(Host):
         for tell in self.on_life:
             tell(False)
 
+    def survivors_of(self, count: int) -> int:
+        """All or none: what is written together is one frame, and a torn one is cut off."""
+        return count * self.network.random.randint(0, 1)
+
     def submit(self, *events: SignedEvent) -> None:
         """Take events from clients; while the node is down they wait."""
         if self.holds(self.submit, *events):

@@ -116,7 +116,7 @@ class Host:
         if self.is_up:
             self.fate["kill"] += 1
         if self._syncing is not None:
-            torn = self.network.random.randint(0, len(self._syncing))
+            torn = self.survivors_of(len(self._syncing))
             self.fate["torn" if 0 < torn < len(self._syncing) else "unsynced"] += 1
             self.log.extend(self._syncing[:torn])
         if self.log_growth.pruning is not None and self.network.random.random() < RENAMED:
@@ -130,6 +130,10 @@ class Host:
         self.timers.clear()
         if self.processor is not None:
             self.processor.clear()
+
+    def survivors_of(self, count: int) -> int:
+        """Return how many of so many records survive that were not synced."""
+        return self.network.random.randint(0, count)
 
     def restart_after(self, delay: int) -> None:
         self.kill()

@@ -108,6 +108,22 @@ def test_who_dies_while_it_prunes_finds_the_old_log_or_the_new_one() -> None:
     assert len(found) == 2
 
 
+def test_of_what_is_written_when_a_process_dies_all_is_there_or_nothing() -> None:
+    kept = set()
+    for seed in range(6):
+        run = run_with_logs(DAEMON_LIMIT)
+        host = run.world.hosts[0]
+        schedule = run.world.network.schedule
+        assert schedule.run_while(lambda: len(host.syncing) < 2, until=6_000)  # noqa: B023
+        before, batch = list(host.log), list(host.syncing)
+        run.world.network.random.seed(seed)
+        host.kill()
+        assert host.log in (before, before + batch)
+        kept.add(len(host.log) - len(before))
+
+    assert len(kept) == 2
+
+
 def put_the_chain_back(back: int) -> CoreHost:
     """Put the chain of a pruning authority back by some blocks at this time; its log stays."""
     fault = Fault(kind="restore-backup", at=4_500, duration=back - 4_500, nodes=("authority-0",))
