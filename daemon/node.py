@@ -25,7 +25,6 @@ from daemon.keys.voting import VotingKeys
 from daemon.links import discovery
 from daemon.links.blame import Blames
 from daemon.links.neighbour import LinkDown, LinkUp
-from daemon.links.neighbourhood import choose_neighbours
 from daemon.links.swarm import Swarm
 from daemon.membership import Membership, Voters, changes_members
 from daemon.pruner import Pruner
@@ -51,6 +50,7 @@ from protocol.identity import MemberId, SigningKey, SubjectId, short
 from protocol.kem import KemPrivateKey
 from protocol.ledger import genesis_changes
 from protocol.messages import ADDRESSES_MAX, sign_peer_record
+from protocol.neighbourhood import choose_neighbours
 from protocol.origin import Origin
 from protocol.state import StateView, subject_entry
 from protocol.sync import SNAPSHOT_LAG

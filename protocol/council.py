@@ -8,7 +8,7 @@ Messages of other epochs are nobody's fault. Who is behind is told where we stan
 blocks that it lacks; they bring it on. Who is ahead says so with its `Status`.
 """
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from protocol.blocks import Block
 from protocol.chain import Chain
@@ -98,9 +98,13 @@ class Council:
         """Return all authorities but ourselves."""
         return tuple(member for member in self.members if member != self._origin.key.public)
 
-    def linked(self, peers: Container[MemberId]) -> tuple[MemberId, ...]:
-        """Return the authorities among our peers."""
-        return tuple(member for member in self.members if member in peers)
+    def linked(self, peers: Collection[MemberId]) -> tuple[MemberId, ...]:
+        """Return whom to push events to: the authorities among our peers, or all if there is none.
+
+        Peers that are no authorities gossip what is new to them.
+        """
+        authorities = tuple(member for member in self.members if member in peers)
+        return authorities or tuple(peers)
 
     def status(self, lowest_height: int) -> Status:
         """Return where we stand, in no view. The end of one epoch is the beginning of the next."""

@@ -33,7 +33,10 @@ PUSH_PAUSE_MAX = 30_000
 
 
 class Intake:
-    """The mempool's doorkeeper. `authorities` are always those that we have a link to."""
+    """The mempool's doorkeeper. `authorities` are always those that we have a link to.
+
+    Without a link to any, all our peers stand in for them.
+    """
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from random import Random
 
+from protocol.neighbourhood import NEIGHBOURS_MAX
 from simulations.adversaries.kinds import draw
 from simulations.engines.garbage import collect_rarely
 from simulations.outcome import Outcome, Verdict
@@ -26,6 +27,8 @@ from simulations.workload.plain import plan_load
 SETTLE = 330_000
 """So long may everything take to settle after the last fault, in milliseconds."""
 STEPS_MAX = 400_000
+NEIGHBOURS_MIN = 4
+"""One more than there ever are liars: fewer, and somebody might hear nobody else."""
 CHUNK = 8
 
 
@@ -47,6 +50,7 @@ def scenario_of(seed: int) -> Scenario:
         network=NetworkSpec(
             authorities=authorities,
             members=members,
+            neighbours=Random(f"neighbours {seed}").choice((NEIGHBOURS_MIN, NEIGHBOURS_MAX)),
             delay_bound=chance.choice((50, 200, 200, 500, 1_000)),
         ),
         links=(

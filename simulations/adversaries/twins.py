@@ -6,6 +6,7 @@ the machines themselves halt when they hear their own key (R11), and are started
 """
 
 from simulations.adversaries.traitor import Traitor
+from simulations.world.core_host import CoreHost
 from simulations.world.world import World
 
 
@@ -27,11 +28,11 @@ class Twin(Traitor):
         self.did()
 
     def _share_neighbours(self, world: World, other: "Twin") -> None:
-        """Give every second neighbour to the twin: nobody hears both."""
-        swarm = world.swarm
-        own = [index for index, pair in enumerate(swarm.pairs) if self in pair]
-        for index in own[::2]:
-            first, second = swarm.pairs[index]
-            swarm.barred.add(index)
-            neighbour = second if first is self else first
-            swarm.add(neighbour, other)
+        """Leave every second neighbour to the twin: nobody hears both."""
+
+        def is_the_others(first: CoreHost, second: CoreHost) -> bool:
+            twin, neighbour = (first, second) if first in (self, other) else (second, first)
+            return twin in (self, other) and (neighbour.place % 2 == 0) == (twin is other)
+
+        world.swarm.add(other)
+        world.swarm.bars.append(is_the_others)

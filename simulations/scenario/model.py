@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from protocol.neighbourhood import NEIGHBOURS_MAX
+
 Duration = Annotated[int, msgspec.Meta(ge=0, le=10**10, extra={"unit": "duration"})]
 """Milliseconds; in the file "200ms", "5s", "10m", "2h" or "1d"."""
 
@@ -49,6 +51,8 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Members that vote on blocks: `authority-0`, `authority-1`, ..."""
     members: Count = 4
     """Members that do not: `member-0`, `member-1`, ..."""
+    neighbours: Annotated[int, msgspec.Meta(ge=2, le=100)] = NEIGHBOURS_MAX
+    """With how many others a member keeps links; authorities do with all other authorities."""
     profile: Literal["opt-in", "treatment-default", "opt-out"] = "opt-in"
     """What holds where no directive of a patient matches."""
     delay_bound: Duration = 200

@@ -13,7 +13,7 @@ from simulations.world.links import Rule
 from simulations.world.membership import follow_members
 from simulations.world.names import EVERYBODY, Directory
 from simulations.world.network import Network
-from simulations.world.swarm import Swarm, make_pairs
+from simulations.world.swarm import Swarm
 
 Listener = Callable[[TraceEvent], None]
 
@@ -92,7 +92,7 @@ def make_world(
         made.get(name, CoreHost)(network, cast, name=name, place=name)
         for name in range(len(cast.parties))
     ]
-    swarm = Swarm(network, make_pairs(network.random, hosts, spec.authorities))
+    swarm = Swarm(network, hosts, neighbours_max=spec.neighbours)
     swarm.unwelcome = set(range(spec.authorities + spec.members, len(hosts)))
     labels = [party.label for party in cast.parties]
     directory = Directory(labels, scenario.groups, scenario.regions)

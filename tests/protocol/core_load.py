@@ -10,7 +10,6 @@ beginning and its effects leave at its end, as when one task does all the work.
 import sys
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import combinations
 from typing import Any
 
 from protocol.effects import StoreBlocks
@@ -56,13 +55,12 @@ class Load:
         network = Network(seed=1, links=LinkSpec(latency=1, jitter=2))
         cast = make_cast(4, 0, delay_bound=self.delay_bound)
         hosts = [CoreHost(network, cast, name=name, place=name) for name in range(4)]
-        swarm = Swarm(network, combinations(hosts, 2))
+        Swarm(network, hosts)
         for host in hosts:
             host.processor = Processor(host, self.slowness)
             host.processor.is_urgent_first = self.is_urgent_first
             host.watchers.append(self._note)
             network.after(0, host.start)
-        swarm.reconsider()
         for number in range(self.total):
             at = SETTLING + number * 1_000 // self.rate
             host = hosts[number % 4]

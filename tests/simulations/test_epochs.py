@@ -8,7 +8,6 @@ from simulations.scenario.model import Fault
 from simulations.world.clock import EPOCH_START
 from simulations.world.core_host import CoreHost
 from simulations.world.deeds import authority_ballot, authority_ready
-from simulations.world.membership import follow_members
 from simulations.world.vote_log import DAEMON_LIMIT
 from tests.simulations.scenes import finish, scene
 
@@ -43,7 +42,6 @@ def vote(run: Run, choice: BallotChoice, candidate: CoreHost, voters: tuple[int,
 
 def plan_addition(run: Run, host: CoreHost) -> None:
     network = run.world.network
-    follow_members(run.world)
     network.after(5_000, offer, run, host)
     network.after(6_500, vote, run, BallotChoice.ADD, host, (0, 1, 2))
 

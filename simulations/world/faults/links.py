@@ -120,7 +120,8 @@ def reset(world: World, fault: Fault) -> End:
 
     def hit() -> None:
         if not is_over:
-            world.swarm.reset(*chance.choice(world.swarm.pairs))
+            broken = chance.choice(world.swarm.links)
+            world.swarm.reset(broken.first, broken.second)
             world.network.after(1 + int(chance.expovariate(1 / mean)), hit)
 
     def end() -> None:
@@ -134,14 +135,15 @@ def reset(world: World, fault: Fault) -> End:
 def unreachable(world: World, fault: Fault) -> End:
     """Two machines never find a way to each other, as behind bad routers."""
     first, second = world.hosts_named(fault.nodes)[:2]
-    barred = [
-        index for index, pair in enumerate(world.swarm.pairs) if first in pair and second in pair
-    ]
-    world.swarm.barred.update(barred)
+
+    def are_they(*pair: CoreHost) -> bool:
+        return first in pair and second in pair
+
+    world.swarm.bars.append(are_they)
     world.swarm.reset(first, second)
 
     def end() -> None:
-        world.swarm.barred.difference_update(barred)
+        world.swarm.bars.remove(are_they)
         world.swarm.reconsider()
 
     return end

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from daemon.links.neighbourhood import NEIGHBOURS_MAX, choose_neighbours
+from protocol.neighbourhood import NEIGHBOURS_MAX, choose_neighbours
 from tests.protocol.examples import token
 
 AUTHORITIES = tuple(token(f"authority {number}") for number in range(25))
