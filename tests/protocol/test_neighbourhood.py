@@ -29,8 +29,15 @@ def test_members_of_a_network_with_many_authorities_share_them_out() -> None:
         for me in MEMBERS
         for neighbour in choose_neighbours(me, authorities=AUTHORITIES, members=MEMBERS)
     )
-    assert set(load) == set(AUTHORITIES)
+    assert set(load) >= set(AUTHORITIES)
     assert max(load.values()) < len(MEMBERS)
+
+
+def test_nobody_hears_authorities_alone() -> None:
+    for me in MEMBERS:
+        chosen = choose_neighbours(me, authorities=AUTHORITIES, members=MEMBERS)
+        assert len(set(chosen) & set(AUTHORITIES)) == NEIGHBOURS_MAX // 2
+        assert len(set(chosen) & set(MEMBERS)) == NEIGHBOURS_MAX // 2
 
 
 def test_who_is_alone_wants_nobody() -> None:
