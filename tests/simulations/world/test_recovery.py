@@ -3,8 +3,6 @@
 Who accepted agrees; who did not follows nobody; and what was final anywhere before stays final.
 """
 
-from itertools import combinations
-
 import pytest
 
 from protocol.blocks import Block
@@ -28,17 +26,10 @@ class Recovered:
 
     def __init__(self, seed: int) -> None:
         self.world: World = make_world(scenario(BUSY), seed)
-        self._link_all()
         self.people: Workload = plan_load(self.world)
         self.world.network.run(until=LOST_AT + 37 * seed)
         self.final_before: list[list[Block]] = []
         self.recovery = self._lose_and_recover()
-
-    def _link_all(self) -> None:
-        swarm = self.world.swarm
-        for pair in combinations(self.world.hosts, 2):
-            if pair not in swarm.pairs:
-                swarm.add(*pair)
 
     def _lose_and_recover(self) -> Recovery:
         hosts, network = self.world.hosts, self.world.network
