@@ -18,14 +18,15 @@ from daemon.ranges import Ranges
 from daemon.receipts import Receipts
 from daemon.recovery import go_on
 from daemon.signatures import check_signatures
-from daemon.silence import MERELY_SILENT, OVER_KEY, Silence, after_error, after_halt
+from daemon.silence import Silence
 from daemon.snapshots import SendFrame, Snapshots
 from daemon.storage.pruning import forget_below
 from daemon.storage.staging import adopt
 from daemon.storage.store import ChainStore
 from daemon.storage.tables import put_offer, put_peer_record
-from daemon.storage.vote_log import VoteLog, VoteLogFailed
+from daemon.storage.vote_log import VoteLog
 from daemon.timers import Timers
+from daemon.voice import Voice
 from protocol.blocks import FinalizedBlocks, block_hash
 from protocol.codec import decode, encode
 from protocol.consensus import (
@@ -35,9 +36,7 @@ from protocol.consensus import (
     Instant,
     LogRecord,
     Persist,
-    Persisted,
     Started,
-    is_settled,
 )
 from protocol.core import Core
 from protocol.effects import (
@@ -69,9 +68,6 @@ from protocol.recovery_proof import recovery_hash
 from protocol.renewal import renew, settled
 from protocol.snapshot import AdoptSnapshot, OfferRecovery
 from protocol.votes import Certificate, Vote
-
-VOTE_LOG_SIZE_MAX = 8 * 1024 * 1024
-"""When the vote log is pruned, in bytes."""
 
 TURN_MILLISECONDS = 5
 """How long the core is fed with what waits before all other tasks have their turn."""
@@ -111,13 +107,8 @@ class Driver:
         self.core = core
         self.receipts = Receipts()
         self.clocks = Clocks(faulty_max=faulty_max(len(core.authorities)))
-        self.halted: Silence | None = None
-        """Why the node does not vote any more, if that is so."""
-        self.stuck: Silence | None = None
-        """Why it cannot follow the chain any more, whether it votes or not, if that is so."""
+        self.voice = Voice(vote_log, stop_voting=self._stop_voting)
         self._store = store
-        self._vote_log = vote_log
-        self._vote_log_limit = VOTE_LOG_SIZE_MAX
         self._send_frame = send_frame
         self._blame = blame
         self._origin = origin
@@ -127,6 +118,16 @@ class Driver:
         self.inbox = Inbox()
         self._ranges = Ranges(store, send_frame)
         self._nursery: trio.Nursery | None = None
+
+    @property
+    def halted(self) -> Silence | None:
+        """Why the node does not vote any more, if that is so."""
+        return self.voice.halted
+
+    @property
+    def stuck(self) -> Silence | None:
+        """Why it cannot follow the chain any more, whether it votes or not, if that is so."""
+        return self.voice.stuck
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Drive the core until cancelled. Raises `StoreFull` or another error of the store."""
@@ -210,11 +211,12 @@ class Driver:
         """Do what the core wants, and return what it should hear about it."""
         match effect:
             case Persist(records):
-                return await self._persist(records)
+                return await self.voice.persist(records)
             case StoreBlocks():
                 return await self._store_blocks(effect)
             case EpochStarted():
-                await self._start_epoch(effect)
+                self.clocks = Clocks(faulty_max=faulty_max(len(effect.entry.authorities)))
+                await self.voice.begin_epoch(effect)
             case RememberPeer(record):
                 await trio.to_thread.run_sync(put_peer_record, self._store, record)
             case AdoptSnapshot(manifest):
@@ -248,72 +250,23 @@ class Driver:
             case _:
                 self._snapshots.serve(effect, self._open_nursery)
 
-    async def _start_epoch(self, effect: EpochStarted) -> None:
-        entry = effect.entry
-        log.info(
-            "epoch-started",
-            epoch=entry.epoch,
-            height=entry.base_height,
-            authorities=len(entry.authorities),
-            votes=effect.key is not None,
-        )
-        self.clocks = Clocks(faulty_max=faulty_max(len(entry.authorities)))
-        if effect.key is not None and self.halted in [after_halt(each) for each in OVER_KEY]:
-            log.info("voting-again", epoch=entry.epoch)
-            self.halted = None
-        if effect.key is not None:
-            await self._reserve_room()
-
-    async def _reserve_room(self) -> None:
-        """Whoever votes has something to give up when the disk is full."""
-        assert self._vote_log is not None, "without a log, the core is given no voting key"
-        try:
-            await trio.to_thread.run_sync(self._vote_log.reserve)
-        except VoteLogFailed as error:
-            self._stop_voting(after_error(error))
-
     def _refuse(self, effect: RefuseEvents) -> None:
         for event, error in effect.refusals:
             log.info("event-refused", id=short(event), reason=error.code)
             self.receipts.refused(event, error)
 
     def _send(self, effect: SendMessage) -> None:
-        if self.halted is not None and isinstance(effect.message, Vote | Proposal | Certificate):
+        if self.voice.is_silent and isinstance(effect.message, Vote | Proposal | Certificate):
             return
         frame = encode(effect.message)
         for recipient in effect.recipients:
             self._send_frame(recipient, frame, effect.is_urgent)
 
-    async def _persist(self, records: tuple[LogRecord, ...]) -> Sequence[Input]:
-        if self._vote_log is None or self.halted is not None:
-            return ()
-        try:
-            await trio.to_thread.run_sync(self._vote_log.append, records)
-        except VoteLogFailed as error:
-            self._stop_voting(after_error(error))
-            return ()
-        return (Persisted(records),)
-
     def _halt(self, reason: HaltReason) -> None:
-        silence = after_halt(reason)
-        if reason not in MERELY_SILENT and self.stuck is None:
-            log.error("halted", reason=silence.cause, next_step=silence.next_step)
-            self.stuck = silence
-        if reason in OVER_KEY:
-            # The machine is silent by itself; the next one may have another key.
-            self._be_silent(silence)
-        elif self.core.consensus is not None:
-            self._stop_voting(silence)
+        self.voice.halt(reason, votes=self.core.consensus is not None)
 
-    def _stop_voting(self, silence: Silence) -> None:
-        """Never vote again in this run; what was decided before stays decided."""
-        self._be_silent(silence)
-        self.core.stop_voting()
-
-    def _be_silent(self, silence: Silence) -> None:
-        if self.halted is None:
-            log.error("voting-stopped", reason=silence.cause, next_step=silence.next_step)
-        self.halted = silence
+    def _stop_voting(self) -> None:
+        self.core.stop_voting()  # Whichever runs by then.
 
     async def _store_blocks(self, effect: StoreBlocks) -> Sequence[Input]:
         finalization = effect.finalization
@@ -327,7 +280,7 @@ class Driver:
         )
         self.receipts.stored(finalization.blocks, finalization.event_heights.items())
         self._report(effect)
-        await self._prune_vote_log(effect.certificate)
+        await self.voice.prune(effect.certificate)
         return (BlocksStored(finalization.blocks[-1].header.height),)
 
     def _report(self, effect: StoreBlocks) -> None:
@@ -336,19 +289,6 @@ class Driver:
             name = short(block_hash(header))
             log.info("block-final", height=header.height, events=header.event_count, hash=name)
         self.clocks.read_final(header.timestamp - now().wall)
-
-    async def _prune_vote_log(self, certificate: Certificate) -> None:
-        """Forget votes of views that are settled, once the log has grown (W7)."""
-        epoch, view = certificate.epoch, certificate.view
-        if self._vote_log is None or self._vote_log.size < self._vote_log_limit:
-            return
-        try:
-            await trio.to_thread.run_sync(
-                self._vote_log.prune, lambda record: not is_settled(record, epoch, view)
-            )
-        except VoteLogFailed as error:
-            self._stop_voting(after_error(error))
-        self._vote_log_limit = 2 * self._vote_log.size + VOTE_LOG_SIZE_MAX
 
     async def _adopt(self, manifest: ManifestSent) -> Sequence[Input]:
         """Let a copied state be ours, and begin anew with another core."""
@@ -379,7 +319,7 @@ class Driver:
         origin = await trio.to_thread.run_sync(self._origin)
         self._timers = Timers()
         self.core, inputs = renew(self.core, origin)
-        if self.halted is not None:
+        if self.voice.is_silent:
             self.core.stop_voting()
         self.clocks = Clocks(faulty_max=faulty_max(len(self.core.authorities)))
         final = settled(self.core, self.receipts.events())

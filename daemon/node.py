@@ -4,24 +4,24 @@
                          ├── driver: core ─┤
     control, librarian ──┘                 └── receipts: who waits for which event
 
-`open_node` opens what is on the disk, in an order in which each part finds what it needs, and
-`Node.run` runs the rest. If one part fails, all stop, and the process ends with that error.
+`daemon.disk` opens what is on the disk, and `Node.run` runs the rest. If one part fails, all stop,
+and the process ends with that error.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import structlog
 import trio
 
-from daemon.candidacy import Candidacy, holds_key_in_use
+from daemon.candidacy import Candidacy
 from daemon.config import Config
+from daemon.disk import Disk
 from daemon.driver import Driver
 from daemon.errors import DaemonError, Exit
 from daemon.keys.keystore import NodeKeys
-from daemon.keys.voting import VotingKeys
 from daemon.links import discovery
 from daemon.links.blame import Blames
 from daemon.links.neighbour import LinkDown, LinkUp
@@ -29,17 +29,9 @@ from daemon.links.swarm import Swarm
 from daemon.membership import Membership, Voters, changes_members
 from daemon.pruner import Pruner
 from daemon.receipts import Receipt
-from daemon.silence import Silence, after_error
-from daemon.storage.home import Home
-from daemon.storage.staging import staged_buckets, sweep
-from daemon.storage.store import ChainStore
+from daemon.storage.staging import staged_buckets
 from daemon.storage.tables import accepted_recoveries, peer_records, recoveries
-from daemon.storage.vote_log import BALLAST_SIZE, VoteLog, VoteLogCorrupt, VoteLogFailed
-from daemon.storage.voting_memory import VoteLogMissing, open_vote_log
 from daemon.transport import Stream, Transport, TransportLimits, Unreachable
-from daemon.vault.vault import Vault
-from protocol.blocks import genesis_block
-from protocol.consensus import LogRecord
 from protocol.core import Core
 from protocol.digest import StateDigest
 from protocol.effects import EventsSubmitted, PeerConnected, PeerDisconnected, PeerRecordIssued
@@ -48,7 +40,6 @@ from protocol.events import ConsentId, SignedEvent, event_id
 from protocol.genesis import Genesis, Member, network_id
 from protocol.identity import MemberId, SigningKey, SubjectId, short
 from protocol.kem import KemPrivateKey
-from protocol.ledger import genesis_changes
 from protocol.messages import ADDRESSES_MAX, sign_peer_record
 from protocol.neighbourhood import choose_neighbours
 from protocol.origin import Origin
@@ -90,19 +81,6 @@ class Secrets:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Disk:
-    """What a node has open on the disk."""
-
-    home: Home
-    store: ChainStore
-    vote_log: VoteLog[LogRecord] | None
-    silence: Silence | None
-    """Why an authority has no vote log, and so only observes."""
-    vault: Vault
-    voting_keys: VotingKeys
-
-
 class Node:
     """One member's part in the network. Everything ends with `run`."""
 
@@ -137,7 +115,7 @@ class Node:
             send_frame=lambda member, frame, urgent: self.swarm.send(member, frame, urgent=urgent),
             blame=self._blame,
         )
-        self.driver.halted = disk.silence
+        self.driver.voice.halted = disk.silence
         self.pruner = Pruner(
             disk.store,
             keep_blocks=config.storage.keep_blocks,
@@ -340,44 +318,3 @@ class Node:
             peer_records=peer_records(store),
             sequence=self.now(),
         )
-
-
-@contextmanager
-def open_disk(home: Home, genesis: Genesis, keys: NodeKeys) -> Iterator[Disk]:
-    """Lock the home and open all that is in it. Raises the `DaemonError` of the part that fails."""
-    network = network_id(genesis)
-    with ExitStack() as stack:
-        stack.enter_context(home.locked())
-        store = stack.enter_context(ChainStore.open(home.chain, network))
-        if store.is_new:
-            changes = genesis_changes(genesis)
-            digest = StateDigest().updated({}, changes)
-            store.begin(genesis_block(genesis, digest.root), changes, digest.encode())
-        sweep(store)
-        voting_keys = VotingKeys(home.voting_keys, keys.vault_master)
-        me = SigningKey(keys.signing_seed).public
-        may_vote = holds_key_in_use(store, me, voting_keys.held, store.height)
-        vote_log, silence = _open_vote_log(stack, home, store, may_vote=may_vote)
-        yield Disk(
-            home=home,
-            store=store,
-            vote_log=vote_log,
-            silence=silence,
-            vault=Vault(home.vault, keys.vault_master),
-            voting_keys=voting_keys,
-        )
-
-
-def _open_vote_log(
-    stack: ExitStack, home: Home, store: ChainStore, *, may_vote: bool
-) -> tuple[VoteLog[LogRecord] | None, Silence | None]:
-    """Return the vote log, or why there is none and the node only observes."""
-    ballast = BALLAST_SIZE if may_vote else 0
-    opened = open_vote_log(store, home.votes, ballast, may_vote=may_vote)
-    try:
-        return stack.enter_context(opened), None
-    except (VoteLogCorrupt, VoteLogFailed, VoteLogMissing) as error:
-        log.error(
-            "vote-log-unusable", code=error.code, reason=str(error), next_step=error.next_step
-        )
-        return None, after_error(error)

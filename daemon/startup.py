@@ -17,6 +17,7 @@ from daemon.api.running import Running
 from daemon.call import Call, Method
 from daemon.config import Config, parse_bootstrap
 from daemon.control import Control
+from daemon.disk import open_disk
 from daemon.errors import DaemonError
 from daemon.garbage import collect_rarely
 from daemon.joining.genesis_file import load_genesis
@@ -29,7 +30,7 @@ from daemon.keys.keystore import NodeKeys
 from daemon.librarian.librarian import Librarian
 from daemon.librarian.limits import RecordLimits
 from daemon.logs.logs import Logs, get_logger
-from daemon.node import Node, open_disk
+from daemon.node import Node
 from daemon.rpc import Json
 from daemon.storage.home import Home
 from daemon.storage.tables import peer_records, put_peer_record

@@ -52,9 +52,9 @@ def recovery() -> None:
 def report(out: Path, yes: bool, passphrase_file: Path | None, home: Home, as_json: bool) -> None:
     """Freeze this authority, which must be stopped, and write down what it knows."""
     from daemon.cli.lifecycle import node_passphrase
+    from daemon.disk import open_disk
     from daemon.joining.genesis_file import load_genesis
     from daemon.joining.setup import load_node_keys
-    from daemon.node import open_disk
     from daemon.recovery import freeze
     from protocol.codec import encode
     from protocol.identity import SigningKey

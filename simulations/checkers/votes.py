@@ -3,34 +3,12 @@
 Looked at are all votes in whatever leaves an honest node: alone, in proposals, in certificates.
 """
 
-from protocol.blocks import block_hash
-from protocol.consensus import CertificateLogged, LogRecord, OwnVote, ProposalLogged
+from protocol.consensus import OwnVote
 from protocol.messages import Proposal
 from protocol.votes import Vote, VoteKind
+from simulations.checkers.log_index import LogIndex
 from simulations.checkers.watch import Watch
 from simulations.world.core_host import CoreHost
-
-
-class LogIndex:
-    """What the vote log of a host shows; the log only grows, unless it was exchanged."""
-
-    def __init__(self, log: list[LogRecord]) -> None:
-        self.log = log
-        self.votes: set[Vote] = set()
-        self.blocks: set[bytes] = set()
-        self.notarized: set[bytes] = set()
-        self._read = 0
-
-    def update(self) -> None:
-        for record in self.log[self._read :]:
-            match record:
-                case OwnVote(vote):
-                    self.votes.add(vote)
-                case ProposalLogged(block):
-                    self.blocks.add(block_hash(block.header))
-                case CertificateLogged(certificate) if certificate.kind == VoteKind.NOTARIZE:
-                    self.notarized.add(certificate.block)
-        self._read = len(self.log)
 
 
 class Votes:

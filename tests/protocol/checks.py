@@ -27,11 +27,7 @@ from typing import Any
 
 from protocol.blocks import Block, block_hash
 from protocol.consensus import (
-    CertificateLogged,
     Consensus,
-    LogRecord,
-    OwnVote,
-    ProposalLogged,
     may_be_empty,
 )
 from protocol.consensus.interface import TimerKind
@@ -48,6 +44,7 @@ from protocol.votes import (
     validate_certificate,
     votes_of,
 )
+from simulations.checkers.log_index import LogIndex
 from simulations.world.network import Network
 from tests.protocol.toy_host import BEAT, ToyHost
 
@@ -57,31 +54,6 @@ ROUNDS_MAX = 200
 
 class Violated(AssertionError):
     """A run broke what every run must keep."""
-
-
-class LogIndex:
-    """What is in a log, found without reading it again."""
-
-    def __init__(self, log: list[LogRecord]) -> None:
-        self.log = log
-        self.votes: set[Vote] = set()
-        self.blocks: set[bytes] = set()
-        self.notarized: set[bytes] = set()
-        self.left: set[tuple[int, int]] = set()
-        self._read = 0
-
-    def update(self) -> None:
-        for record in self.log[self._read :]:
-            match record:
-                case OwnVote(vote):
-                    self.votes.add(vote)
-                case ProposalLogged(block):
-                    self.blocks.add(block_hash(block.header))
-                case CertificateLogged(certificate):
-                    self.left.add((certificate.epoch, certificate.view))
-                    if certificate.kind is VoteKind.NOTARIZE:
-                        self.notarized.add(certificate.block)
-        self._read = len(self.log)
 
 
 class Checks:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from daemon.driver import VOTE_LOG_SIZE_MAX
 from daemon.storage.vote_log import VoteLog
+from daemon.voice import VOTE_LOG_SIZE_MAX
 from protocol.consensus import LogRecord, is_settled
 from simulations.run import Run
 from simulations.scenario.model import Fault

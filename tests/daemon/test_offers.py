@@ -2,7 +2,7 @@
 
 import pytest
 
-from daemon.candidacy import RENEWAL_BLOCKS, is_offer_due, next_key, outdated_keys
+from daemon.offers import RENEWAL_BLOCKS, is_offer_due, next_key, outdated_keys
 from protocol.electorates import want
 from protocol.handoff import HANDOFF_LAG
 from protocol.identity import SigningKey
