@@ -137,6 +137,7 @@ class CoreHost(Host):
 
     def kill(self) -> None:
         super().kill()
+        self.linked.clear()
         self.on_change(self)
         for tell in self.on_life:
             tell(False)

@@ -68,3 +68,20 @@ def test_machines_that_cannot_reach_each_other_find_links_again_when_they_can() 
 
     finish(run)
     assert 1 in run.world.hosts[0].linked
+
+
+def test_a_process_that_dies_before_it_heard_of_a_lost_link_does_not_have_it_afterwards() -> None:
+    run = scene(load=QUIET)
+    network, victim, other = run.world.network, run.world.hosts[4], run.world.hosts[0]
+    network.run(until=5_000)
+    assert other.name in victim.linked
+
+    victim.pause()
+    run.world.swarm.unwelcome.add(victim.name)
+    run.world.swarm.reconsider()
+    network.run(until=9_000)
+    victim.kill()
+    victim.start()
+    network.run(until=15_000)
+
+    assert not victim.linked
