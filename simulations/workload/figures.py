@@ -48,11 +48,12 @@ class Figures:
     _under_way: dict[ConsentId, Withdrawal] = field(default_factory=dict)
     _wanted: dict[int, dict[ConsentId, None]] = field(default_factory=dict)
     """For each node by place: the withdrawals that it does not honour yet."""
+    _hosts: dict[int, CoreHost] = field(default_factory=dict)
 
     def watch(self, host: CoreHost) -> None:
-        """Look at an honest host after each of its steps."""
+        """Look at an honest host after each of its steps while it has a withdrawal to honour."""
         self._wanted[host.place] = {}
-        host.after_steps.append(self._look)
+        self._hosts[host.place] = host
 
     def heard(self, news: News) -> None:
         """Take in what happened at a clinic."""
@@ -80,7 +81,9 @@ class Figures:
         enough = len(self._wanted) - int(len(self._wanted) * REACHED_SHARE)
         missing = dict.fromkeys(self._wanted)
         self._under_way[consent] = Withdrawal(self.world.now, missing, enough)
-        for wanted in self._wanted.values():
+        for place, wanted in self._wanted.items():
+            if not wanted:
+                self._hosts[place].after_steps.append(self._look)
             wanted[consent] = None
 
     def _look(self, host: CoreHost) -> None:
@@ -89,6 +92,8 @@ class Figures:
             for consent in [each for each in wanted if honours(host, each)]:
                 del wanted[consent]
                 self._reached(host, consent)
+            if not wanted:
+                host.after_steps.remove(self._look)
 
     def _reached(self, host: CoreHost, consent: ConsentId) -> None:
         withdrawal = self._under_way[consent]

@@ -174,7 +174,7 @@ class CoreHost(Host):
         return message
 
     def check(self) -> None:
-        for look in self.after_steps:
+        for look in tuple(self.after_steps):
             look(self)
         if self._syncing is not None:
             for look in self.while_syncing:
