@@ -14,6 +14,7 @@ import trio
 
 from daemon.clocks import Clocks
 from daemon.inbox import ForgetBelow, Inbox, Waiting
+from daemon.membership import Voters
 from daemon.ranges import Ranges
 from daemon.receipts import Receipts
 from daemon.recovery import go_on
@@ -27,6 +28,7 @@ from daemon.storage.tables import put_offer, put_peer_record
 from daemon.storage.vote_log import VoteLog
 from daemon.timers import Timers
 from daemon.voice import Voice
+from daemon.waste import BlamePeer, Waste
 from protocol.blocks import FinalizedBlocks, block_hash
 from protocol.codec import decode, encode
 from protocol.consensus import (
@@ -59,7 +61,7 @@ from protocol.effects import (
     StoreBlocks,
     TimerFired,
 )
-from protocol.errors import DecodeError, InvalidBlock, ProtocolError
+from protocol.errors import DecodeError, InvalidBlock
 from protocol.genesis import faulty_max
 from protocol.identity import MemberId, short
 from protocol.messages import ManifestSent, PeerMessage, Proposal, RecoverySent
@@ -73,8 +75,6 @@ TURN_MILLISECONDS = 5
 """How long the core is fed with what waits before all other tasks have their turn."""
 
 log = structlog.get_logger("core")
-
-BlamePeer = Callable[[MemberId, ProtocolError], None]
 
 PromptEffect = (
     SendMessage
@@ -115,7 +115,8 @@ class Driver:
         self._snapshots = Snapshots(store, send_frame)
         self._timers = Timers()
         self._turn_ends_at = 0
-        self.inbox = Inbox()
+        self.inbox = Inbox(is_voter=Voters(lambda: self.core.authorities).__contains__)
+        self._waste = Waste(blame)
         self._ranges = Ranges(store, send_frame)
         self._nursery: trio.Nursery | None = None
 
@@ -146,6 +147,7 @@ class Driver:
 
     async def receive_frame(self, sender: MemberId, frame: bytes) -> None:
         """Hand over what a member sent, if there is room. Bad bytes are blamed on it."""
+        started = self._waste.cpu_seconds()
         try:
             message = decode(frame, PeerMessage)
         except DecodeError as error:
@@ -153,7 +155,8 @@ class Driver:
             return
         if isinstance(message, Proposal):
             self._read_clock(sender, message)
-        self.inbox.offer(MessageReceived(sender, message), len(frame))
+        is_taken = self.inbox.offer(MessageReceived(sender, message), len(frame))
+        self._waste.received(sender, since=started, is_taken=is_taken)
 
     def _read_clock(self, sender: MemberId, proposal: Proposal) -> None:
         """Compare clocks, if the proposal comes from the leader itself and so is new."""
@@ -204,8 +207,12 @@ class Driver:
         """Step the core until it wants nothing more from us."""
         inputs = deque([input])
         while inputs:
-            for effect in self.core.step(now(), inputs.popleft()):
+            following = inputs.popleft()
+            started = self._waste.cpu_seconds()
+            effects = self._waste.temper(self.core.step(now(), following))
+            for effect in effects:
                 inputs.extend(await self._carry_out(effect))
+            self._waste.judged(following, effects, since=started)
 
     async def _carry_out(self, effect: Effect) -> Sequence[Input]:
         """Do what the core wants, and return what it should hear about it."""

@@ -1,7 +1,9 @@
 """Inputs that wait for the core: what authorities say about blocks overtakes all else.
 
 On a busy machine hundreds of events may wait. A vote behind them would come after its view has
-timed out, and the chain would do nothing but give up views. So there are two queues.
+timed out, and the chain would do nothing but give up views. So there are two queues. In each,
+senders take turns (`turns`), and nobody fills it alone: a neighbour that sends without end is in
+nobody's way but its own. And a little of the rest is taken even while urgent things come.
 
 Both are bounded. Our own parts wait for room; what neighbours send is dropped instead, because
 behind it, on the same stream, there may be a vote. Whoever submitted an event sends it again.
@@ -9,12 +11,20 @@ behind it, on the same stream, there may be a vote. Whoever submitted an event s
 Events of our own clients that come one after another are handed over together.
 """
 
-from collections import deque
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 import trio
 
-from protocol.effects import EventsSubmitted, Input, MessageReceived
+from daemon.turns import FairQueue
+from protocol.effects import (
+    EventsSubmitted,
+    Input,
+    MessageReceived,
+    PeerConnected,
+    PeerDisconnected,
+)
+from protocol.identity import MemberId
 from protocol.messages import ConsensusMessage
 
 INPUTS_MAX = 1_024
@@ -22,6 +32,12 @@ INPUTS_MAX = 1_024
 
 BYTES_MAX = 32 * 1024 * 1024
 """The size of all frames that wait."""
+
+SHARE = 4
+"""One neighbour may fill a quarter of each."""
+
+URGENT_IN_A_ROW_MAX = 32
+"""After so many urgent inputs comes one of the others, if there is any."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,13 +57,23 @@ EVENTS_TOGETHER_MAX = 256
 class Inbox:
     """Two queues, the urgent one first. One task takes."""
 
-    def __init__(self, *, inputs_max: int = INPUTS_MAX, bytes_max: int = BYTES_MAX) -> None:
+    def __init__(
+        self,
+        *,
+        inputs_max: int = INPUTS_MAX,
+        bytes_max: int = BYTES_MAX,
+        is_voter: Callable[[MemberId], bool] = lambda _: True,
+    ) -> None:
+        """Only what `is_voter` says is urgent: who is no authority has no say about blocks."""
         self.dropped = 0
         self._inputs_max = inputs_max
         self._bytes_max = bytes_max
-        self._urgent: deque[tuple[Waiting, int]] = deque()
-        self._ordinary: deque[tuple[Waiting, int]] = deque()
+        self._is_voter = is_voter
+        self._urgent = FairQueue[tuple[Waiting, int]]()
+        self._ordinary = FairQueue[tuple[Waiting, int]]()
+        self._urgent_in_a_row = 0
         self._bytes = 0
+        self._bytes_of: dict[Hashable, int] = {}
         self._arrived = trio.lowlevel.ParkingLot()
         self._has_room = trio.lowlevel.ParkingLot()
 
@@ -65,6 +91,13 @@ class Inbox:
         self.dropped += not is_taken
         return is_taken
 
+    def forget(self, sender: MemberId) -> None:
+        """Drop the messages of a sender that was cut off."""
+        for queue in (self._urgent, self._ordinary):
+            for _, size in queue.drop(sender, lambda each: isinstance(each[0], MessageReceived)):
+                self._count(sender, -size)
+        self._has_room.unpark_all()
+
     async def take(self) -> Waiting:
         """Wait for an input, and return the next; others have their turn in any case."""
         await trio.lowlevel.checkpoint()
@@ -76,34 +109,75 @@ class Inbox:
         """Return the next input. Raises `trio.WouldBlock` if there is none."""
         if not len(self):
             raise trio.WouldBlock
-        input, size = (self._urgent or self._ordinary).popleft()
-        self._bytes -= size
+        input, size = self._next_queue().popleft()
+        self._count(_sender_of(input), -size)
         self._has_room.unpark_all()
         return input
+
+    def _next_queue(self) -> FairQueue[tuple[Waiting, int]]:
+        is_turn_of_others = self._urgent_in_a_row >= URGENT_IN_A_ROW_MAX and len(self._ordinary)
+        if not len(self._urgent) or is_turn_of_others:
+            self._urgent_in_a_row = 0
+            return self._ordinary
+        self._urgent_in_a_row += 1
+        return self._urgent
 
     def _try(self, input: Waiting, size: int) -> bool:
         if isinstance(input, EventsSubmitted) and self._add_to_last(input):
             return True
-        queue = self._urgent if _is_urgent(input) else self._ordinary
-        inputs_max = self._inputs_max if size else 2 * self._inputs_max
-        if len(queue) >= inputs_max or (size and self._bytes + size > self._bytes_max):
+        queue = self._urgent if self._is_urgent(input) else self._ordinary
+        sender = _sender_of(input)
+        if len(queue) >= (self._inputs_max if size else 2 * self._inputs_max):
             return False
-        queue.append((input, size))
-        self._bytes += size
+        if size and not self._is_in_share(queue, sender, size):
+            return False
+        queue.append(sender, (input, size))
+        self._count(sender, size)
         self._arrived.unpark_all()
         return True
 
     def _add_to_last(self, input: EventsSubmitted) -> bool:
         """Let events go with those that came just before them, if there are any."""
-        last = self._ordinary[-1][0] if self._ordinary else None
-        if not isinstance(last, EventsSubmitted):
+        last = self._ordinary.last_of(None)
+        if last is None or not isinstance(last[0], EventsSubmitted):
             return False
-        together = (*last.events, *input.events)
+        together = (*last[0].events, *input.events)
         if len(together) > EVENTS_TOGETHER_MAX:
             return False
-        self._ordinary[-1] = (EventsSubmitted(together), 0)
+        self._ordinary.replace_last(None, (EventsSubmitted(together), 0))
         return True
 
+    def _is_in_share(
+        self, queue: FairQueue[tuple[Waiting, int]], sender: Hashable, size: int
+    ) -> bool:
+        """Say whether there is room for what a neighbour sent, and it has not had its share."""
+        mine = self._bytes_of.get(sender, 0)
+        return (
+            self._bytes + size <= self._bytes_max
+            and (mine == 0 or mine + size <= self._bytes_max // SHARE)
+            and queue.length_of(sender) < max(1, self._inputs_max // SHARE)
+        )
 
-def _is_urgent(input: Waiting) -> bool:
-    return isinstance(input, MessageReceived) and isinstance(input.message, ConsensusMessage)
+    def _count(self, sender: Hashable, size: int) -> None:
+        if size:
+            self._bytes += size
+            self._bytes_of[sender] = self._bytes_of.get(sender, 0) + size
+            if not self._bytes_of[sender]:
+                del self._bytes_of[sender]
+
+    def _is_urgent(self, input: Waiting) -> bool:
+        return (
+            isinstance(input, MessageReceived)
+            and isinstance(input.message, ConsensusMessage)
+            and self._is_voter(input.sender)
+        )
+
+
+def _sender_of(input: Waiting) -> Hashable:
+    """Return in whose line the input stands: links come up and go down between their messages."""
+    match input:
+        case MessageReceived(sender=sender):
+            return sender
+        case PeerConnected(peer) | PeerDisconnected(peer):
+            return peer
+    return None

@@ -32,6 +32,7 @@ from daemon.receipts import Receipt
 from daemon.storage.staging import staged_buckets
 from daemon.storage.tables import accepted_recoveries, peer_records, recoveries
 from daemon.transport import Stream, Transport, TransportLimits, Unreachable
+from daemon.waste import Wasteful
 from protocol.core import Core
 from protocol.digest import StateDigest
 from protocol.effects import EventsSubmitted, PeerConnected, PeerDisconnected, PeerRecordIssued
@@ -247,11 +248,14 @@ class Node:
     def _blame(self, peer: MemberId, error: ProtocolError) -> None:
         if peer not in self.members:
             return  # A stranger has a new name whenever it likes; its connections are limited.
-        if self.blames.note(peer, error) and self._nursery is not None:
+        is_banned = self.blames.note(peer, error)
+        if (is_banned or isinstance(error, Wasteful)) and self._nursery is not None:
+            self.driver.inbox.forget(peer)
             self._nursery.start_soon(self.transport.disconnect, peer)
 
     async def _receive_frames(self) -> None:
-        async for sender, frame in self.swarm.inbox:
+        while True:
+            sender, frame = await self.swarm.inbox.receive()
             await self.driver.receive_frame(sender, frame)
 
     async def _follow_links(self) -> None:

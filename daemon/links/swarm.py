@@ -16,6 +16,7 @@ from typing import assert_never
 import structlog
 import trio
 
+from daemon.links.incoming import Incoming
 from daemon.links.neighbour import LinkDown, LinkUp, Neighbour, PeerReport
 from daemon.transport import (
     FRAME_SIZE_MAX,
@@ -31,9 +32,6 @@ from protocol.errors import ProtocolError
 from protocol.identity import MemberId, short
 
 GOSSIP_PROTOCOL = "/placet/gossip/1"
-
-INBOX_FRAMES_MAX = 64
-"""Frames that wait for the node; after that the senders' streams fill up, each its own."""
 
 TICK_SECONDS = 1
 """How often we look whom we want."""
@@ -64,9 +62,7 @@ class Swarm:
         self._wanted = wanted
         self._random = random or Random()
         self._neighbours: dict[MemberId, Neighbour] = {}
-        self._to_inbox, self.inbox = trio.open_memory_channel[tuple[MemberId, bytes]](
-            INBOX_FRAMES_MAX
-        )
+        self.inbox = Incoming()
         self._links = News[LinkUp | LinkDown]()
         self._nursery: trio.Nursery | None = None
         transport.serve(GOSSIP_PROTOCOL, self._receive)
@@ -202,10 +198,7 @@ class Swarm:
                 frame = await stream.receive()
                 neighbour.bytes_received += len(frame)
                 neighbour.note_seen()
-                try:
-                    self._to_inbox.send_nowait((stream.member, frame))
-                except trio.WouldBlock:
-                    await self._to_inbox.send((stream.member, frame))
+                await self.inbox.put(stream.member, frame)
         finally:
             if neighbour.inbound is stream:
                 neighbour.inbound = None

@@ -161,7 +161,8 @@ async def _count(stream: Stream) -> None:
 
 
 async def _echo_gossip(swarm: Swarm) -> None:
-    async for member, frame in swarm.inbox:
+    while True:
+        member, frame = await swarm.inbox.receive()
         swarm.send(member, frame, urgent=False)
 
 
