@@ -142,7 +142,7 @@ def _carry_out(
     from simulations.cli.progress import make_progress
     from simulations.cli.verdict import show_summary
     from simulations.results.carrying import Engine, carry_out, count_left
-    from simulations.results.failing import log_failing_runs
+    from simulations.shrinking.failing import log_failing_runs
 
     total, done = count_left(folder)
     began = time.monotonic()
@@ -163,7 +163,7 @@ def _carry_out(
 
 def _shrink(folder: Any) -> Any:
     """Return a smaller run that fails like the first one that failed, if there is one."""
-    from simulations.results.failing import SHRINK_SECONDS_MAX, find_failing, shrink_run
+    from simulations.shrinking.failing import SHRINK_SECONDS_MAX, find_failing, shrink_run
 
     record = find_failing(folder)
     if record is None:
