@@ -13,6 +13,7 @@ import structlog
 import trio
 
 from daemon.clocks import Clocks
+from daemon.errors import DaemonError
 from daemon.inbox import ForgetBelow, Inbox, Waiting
 from daemon.membership import Voters
 from daemon.ranges import Ranges
@@ -166,21 +167,33 @@ class Driver:
             self.clocks.read(sender, header.timestamp - now().wall)
 
     async def forget_below(self, height: int) -> int:
-        """Let no older block count any more, and return the lowest that does; one always does."""
+        """Let no older block count any more, and return the lowest that does; one always does.
+
+        Raises the `DaemonError` of a store that is damaged or cannot be written.
+        """
         wanted = ForgetBelow(height)
         await self.inbox.put(wanted)
         await wanted.is_done.wait()
+        if wanted.failure is not None:
+            raise wanted.failure
         return self._store.lowest_height
 
     async def _take_in(self, waiting: Waiting) -> None:
         if isinstance(waiting, ForgetBelow):
-            lowest = await trio.to_thread.run_sync(forget_below, self._store, waiting.height)
-            await self._feed(BlocksPruned(lowest))
-            waiting.is_done.set()
+            await self._forget(waiting)
             return
         if isinstance(waiting, MessageReceived) and isinstance(waiting.message, FinalizedBlocks):
             await check_signatures(self.core, waiting.message)
         await self._feed(waiting)
+
+    async def _forget(self, wanted: ForgetBelow) -> None:
+        try:
+            lowest = await trio.to_thread.run_sync(forget_below, self._store, wanted.height)
+        except DaemonError as error:  # The node goes on: nothing of what it needs is missing.
+            wanted.failure = error
+        else:
+            await self._feed(BlocksPruned(lowest))
+        wanted.is_done.set()
 
     async def _next_input(self) -> Waiting:
         """Wait for a timer or an input. What waits already may come without another task's turn."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 import trio
 
+from daemon.errors import DaemonError
 from daemon.turns import FairQueue
 from protocol.effects import (
     EventsSubmitted,
@@ -40,12 +41,14 @@ URGENT_IN_A_ROW_MAX = 32
 """After so many urgent inputs comes one of the others, if there is any."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class ForgetBelow:
     """Let no block below the height count any more. Not for the core, but for who feeds it."""
 
     height: int
     is_done: trio.Event = field(default_factory=trio.Event)
+    failure: DaemonError | None = None
+    """Why it was not done, for whoever waits."""
 
 
 Waiting = Input | ForgetBelow

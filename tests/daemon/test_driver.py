@@ -16,6 +16,7 @@ from daemon.pruner import Pruner
 from daemon.receipts import Receipt
 from daemon.silence import OVER_KEY, after_halt
 from daemon.storage import pruning
+from daemon.storage.errors import CorruptStore
 from daemon.storage.proofs import keep_proofs
 from daemon.storage.staging import stage_entries
 from daemon.storage.store import ChainStore
@@ -361,3 +362,18 @@ async def test_an_adoption_that_meets_a_pruning_says_what_is_stored(
         assert rig.store.lowest_height == rig.driver.core.catching_up.lowest_height == 4
     with ChainStore.open(tmp_path / "here" / "chain", NETWORK.id) as store:
         assert (store.lowest_height, store.block(4)) == (4, manifest.head)
+
+
+async def test_who_cannot_prune_is_told_and_the_node_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise CorruptStore("the last block of epoch 0 has no certificate")
+
+    async with running(tmp_path) as rig:
+        await rig.submit(grant("first"))
+        monkeypatch.setattr(pruning, "keep_proofs", fail)
+        with pytest.raises(CorruptStore, match="no certificate"):
+            await rig.driver.forget_below(1)
+        assert rig.store.lowest_height == 0
+        assert (await rig.submit(grant("second"))).height == 2
