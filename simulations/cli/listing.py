@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 
 STOPPED = (
-    "The probe was stopped at {at} of virtual time, because it took too much time or memory: runs"
-    " may take far longer,\n  or be too much for this machine. Try less load, or fewer nodes."
+    "The probe was stopped at {at} of virtual time, after {seconds:.0f} s of processor time"
+    " or {memory:.0f} GiB:\n  runs may take far longer, or be too much for this machine. Try less"
+    " load, or fewer nodes."
 )
 
 
@@ -127,6 +128,8 @@ def _for_programs(measured: "Estimate", workers: int) -> dict[str, Any]:
 
 
 def _show(measured: "Estimate", workers: int) -> None:
+    from simulations.scenario.probing import CPU_SECONDS_MAX, MEMORY_MAX
+
     about = "about" if measured.stopped_at_ms is None else "at least"
     echo(
         f"  {plural(measured.runs, 'run')}, {about} {show_seconds(measured.seconds)} with"
@@ -134,8 +137,9 @@ def _show(measured: "Estimate", workers: int) -> None:
         " the beginning of a run"
     )
     if measured.stopped_at_ms is not None:
-        at = show_duration(measured.stopped_at_ms)
-        echo(paint(f"  {STOPPED.format(at=at)}", CAREFUL))
+        at, memory = show_duration(measured.stopped_at_ms), MEMORY_MAX / 1024**3
+        words = STOPPED.format(at=at, seconds=CPU_SECONDS_MAX, memory=memory)
+        echo(paint(f"  {words}", CAREFUL))
     if measured.metrics:
         echo(paint(f"  measures: {', '.join(measured.metrics)}", FAINT))
 

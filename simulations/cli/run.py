@@ -126,7 +126,7 @@ def _begin(
     )
     try:
         _carry_out(folder, **options)
-    except (SimulationError, OSError) as error:
+    except (SimulationError, OSError, KeyboardInterrupt) as error:
         # A sweep that could not even begin leaves nothing to resume.
         if not isinstance(error, FolderBusy) and not read_records(folder):
             discard_folder(folder)
@@ -142,6 +142,7 @@ def _carry_out(
     from simulations.cli.progress import make_progress
     from simulations.cli.verdict import show_summary
     from simulations.results.carrying import Engine, carry_out, count_left
+    from simulations.results.journal import read_records
     from simulations.shrinking.failing import log_failing_runs
 
     total, done = count_left(folder)
@@ -150,9 +151,9 @@ def _carry_out(
         with make_progress(folder.path.name, total=total, done=done) as progress:
             summary = carry_out(folder, Engine(workers=workers, cluster=cluster), progress.ended)
     except KeyboardInterrupt:
-        click.echo(
-            f"  What has ended is kept. Go on with: placet sim resume {folder.path}", err=True
-        )
+        if read_records(folder):
+            words = f"What has ended is kept. Go on with: placet sim resume {folder.path}"
+            click.echo(f"  {words}", err=True)
         raise
     seconds = time.monotonic() - began
     logs = log_failing_runs(folder)

@@ -4,6 +4,7 @@ Rows and trace hashes are those of the pool: a run depends on nothing but its ta
 so machines whose code, Python or libraries differ from ours are refused before the first task.
 """
 
+import re
 import threading
 from collections.abc import Iterable, Iterator
 from importlib import import_module
@@ -60,7 +61,7 @@ def run(
 
 def require_address(address: str) -> None:
     """Raise `EngineFailed` for what cannot be the address of a scheduler."""
-    if "://" not in address:
+    if re.fullmatch(r"[a-z+]+://[^/\s]+/?", address) is None:
         raise EngineFailed(f"`{address}` is no address of a scheduler", ADDRESS_HINT)
 
 

@@ -1,6 +1,7 @@
 """Figures of a metric against what was swept: medians, 95 % bands, and every run as a dot."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
@@ -14,6 +15,9 @@ from simulations.scenario.shown import axis_label, show_values
 
 LOGARITHMIC_FROM = 50.0
 """Positive values whose largest is so many times the smallest get a logarithmic axis."""
+
+TICK_SHARE_MIN = 0.06
+"""How far apart ticks stand at the least, as a share of the axis."""
 
 
 class Point(NamedTuple):
@@ -40,6 +44,10 @@ def sweep_figure(points: Sequence[Point], *, field: str, metric: str) -> Figure:
                 sorted(positions.values()), [f"{at:g}" for at in sorted(positions.values())]
             )
             axes.minorticks_off()
+        elif _is_roomy(sorted(positions.values())):
+            axes.set_xticks(
+                sorted(positions.values()), [f"{at:g}" for at in sorted(positions.values())]
+            )
         axes.set(xlabel=shortened(axis_label(field)), ylabel=shortened(label_of(metric)))
         axes.set_ylim(0 if min(point.value for point in points) >= 0 else None, None)
         if len(lines) > 1:
@@ -83,6 +91,12 @@ def _positions(values: Sequence[Value]) -> tuple[dict[Value, float], bool]:
     if len(numbers) == len(values):
         return numbers, True
     return {value: float(place) for place, value in enumerate(values)}, False
+
+
+def _is_roomy(ordered: Sequence[float]) -> bool:
+    """Say whether each value may have a tick of its own, so that none is shown between them."""
+    room = (ordered[-1] - ordered[0]) * TICK_SHARE_MIN
+    return all(after - before >= room for before, after in pairwise(ordered))
 
 
 def _is_wide(numbers: Sequence[float]) -> bool:

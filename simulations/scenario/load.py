@@ -202,7 +202,8 @@ def _try_choices(scenario: Scenario) -> None:
 def _item(items: Any, part: str | int, place: Place) -> Any:
     if not isinstance(part, int) or part >= len(items):
         of = ".".join(map(str, place[:-1]))
-        raise WrongField(place, f"`{of}` has {len(items)} entries, numbered from 0; not `{part}`")
+        there_is = f"has only {len(items)}, numbered from 0" if items else "has none"
+        raise WrongField(place, f"there is no `{of}.{part}`: the file {there_is}")
     return items[part]
 
 

@@ -157,6 +157,7 @@ def test_shards_make_what_one_machine_would_have_made(small: Path, screen: Scree
         ("run small.toml --set loss", "usage"),
         ("run small.toml --shard 3/2", "engine-failed"),
         ("run small.toml --cluster nowhere", "engine-failed"),
+        ("run small.toml --cluster tcp://", "engine-failed"),
         ("run small.toml --results small.toml/inside", "files-failed"),
         ("sweep small.toml", "scenario-invalid"),
         ("sweep small.toml --vary duration", "usage"),
@@ -179,9 +180,6 @@ def test_what_cannot_be_done_is_an_error_with_a_next_step(
 
 
 def test_a_sweep_that_cannot_begin_leaves_nothing_behind(small: Path, screen: Screen) -> None:
-    found = screen.error("run small.toml --cluster tcp://")
-    assert found["code"] == "engine-failed"
-    assert not Path("results").exists()
     assert screen.run(f"{RUN} --repeat 1") == 0
     kept = sorted(Path("results").iterdir())
     small.write_text(SMALL + '[[fault]]\nkind = "skew"\nat = "1s"\nnodes = ["*"]\namount = "1s"\n')

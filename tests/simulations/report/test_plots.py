@@ -120,3 +120,13 @@ def test_runs_that_differ_are_shaded_and_a_single_one_is_not() -> None:
     [band] = both.collections
     low, high = band.get_paths()[0].get_extents().intervaly
     assert (low, high) == (0, 1)
+
+
+def test_swept_values_have_the_ticks_unless_they_are_too_close() -> None:
+    def ticks(*values: int) -> list[float]:
+        points = [Point({"network.members": value}, 5.0) for value in values]
+        [axes] = sweep_figure(points, field="network.members", metric="blocks").axes
+        return [float(tick) for tick in axes.get_xticks()]
+
+    assert ticks(4, 7) == [4, 7]
+    assert ticks(1, 2, 40) != [1, 2, 40]

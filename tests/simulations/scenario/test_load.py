@@ -103,7 +103,7 @@ def test_a_mistake_is_named_with_its_line(old: str, new: str, cause: str) -> Non
 def test_a_missing_key_and_a_missing_entry_are_named() -> None:
     with pytest.raises(ScenarioInvalid, match=r":23: `fault.0`: the key `kind` is missing"):
         read_scenario(TEXT.replace('kind = "skew"', ""))
-    with pytest.raises(ScenarioInvalid, match=r"`link` has 2 entries"):
+    with pytest.raises(ScenarioInvalid, match=r"there is no `link.2`: the file has only 2"):
         read_scenario(TEXT.replace("link.1.latency", "link.2.latency"))
 
 
@@ -118,7 +118,7 @@ def test_fields_are_changed_by_their_dotted_names_and_in_their_units() -> None:
     ("field", "value", "cause"),
     [
         ("network.authoritis", 3, "did you mean `authorities`?"),
-        ("link.7.loss", 0.5, "has 2 entries"),
+        ("link.7.loss", 0.5, "has only 2, numbered from 0"),
         ("link.x.loss", 0.5, "`x` is no number of a list"),
         ("link.0.loss", 1.5, "at most 1.0"),
         ("duration.long", 1, "`duration` has no parts"),
