@@ -23,12 +23,14 @@ import trio
 
 from daemon.transport.bytestream import ByteStream
 from daemon.transport.errors import StreamClosed
+from daemon.transport.guards import TokenBucket
 from daemon.transport.patience import BYTES_PER_UNIT_WASTED, STREAM_UNITS, Patience
 from daemon.transport.yamux_frames import (
     ACK,
     DATA,
     FIN,
     GO_AWAY,
+    GO_AWAY_INTERNAL_ERROR,
     GO_AWAY_NORMAL,
     GO_AWAY_PROTOCOL_ERROR,
     PING,
@@ -47,7 +49,10 @@ from protocol.errors import DecodeError, LimitExceeded, ProtocolError
 YAMUX_PROTOCOL = "/yamux/1.0.0"
 
 REFUSED_STREAMS_MAX = 1024
-"""How many streams beyond its limit a peer may open before it is cut off."""
+"""How many streams beyond its limit a peer may open before it is cut off; one a second is free."""
+
+FRAMES_PER_TURN = 1000
+"""After how many frames other tasks have their turn: some milliseconds."""
 
 TICK_SECONDS = 4
 PING_AFTER_SECONDS = 8
@@ -56,6 +61,11 @@ SILENCE_SECONDS_MAX = 20
 
 GO_AWAY_SECONDS_MAX = 1
 STREAM_ID_MAX = 2**32 - 1
+
+_LEFT = {
+    GO_AWAY_PROTOCOL_ERROR: "the peer left, and says that we broke the protocol",
+    GO_AWAY_INTERNAL_ERROR: "the peer left, because of an error of its own",
+}
 
 ServeStream = Callable[[YamuxStream], Awaitable[None]]
 
@@ -82,7 +92,9 @@ class Yamux:
         self._next_id = 1 if is_dialler else 2
         self._streams: dict[int, YamuxStream] = {}
         self._serving = 0
-        self._refused = 0
+        self._may_refuse = TokenBucket(
+            burst=REFUSED_STREAMS_MAX, per_second=1, clock=trio.current_time
+        )
         self._patience = Patience()
         self._payload_received = 0
         self.outbox = YamuxOutbox()
@@ -96,11 +108,14 @@ class Yamux:
         that serve its streams are cancelled.
         """
         try:
-            violation = await self._carry(serve)
-            if violation is not None:
-                self.close_reason = str(violation)
-                await self._say_why_we_leave()
-                raise violation
+            await self._carry(serve)
+        except ProtocolError as violation:
+            self.close_reason = str(violation)
+            await self._say_why_we_leave(GO_AWAY_PROTOCOL_ERROR)
+            raise
+        except Exception:  # A bug of ours: the peer hears that it is not to blame.
+            await self._say_why_we_leave(GO_AWAY_INTERNAL_ERROR)
+            raise
         finally:
             self._lose()
 
@@ -108,7 +123,7 @@ class Yamux:
         """Return a new stream, or raise `StreamClosed` if there can be none."""
         if self.close_reason is not None:
             raise StreamClosed(self.close_reason)
-        if self._count(of_peer=False) >= self._limits.streams_max:
+        if not self._has_room(of_peer=False):
             raise StreamClosed(f"{self._limits.streams_max} streams to the peer are open already")
         if self._next_id > STREAM_ID_MAX:
             raise StreamClosed("the connection has used up its stream ids")
@@ -144,8 +159,8 @@ class Yamux:
         if self._streams.pop(stream.id, None) is not None:
             self._allowance += stream.allowance_taken
 
-    async def _carry(self, serve: ServeStream) -> ProtocolError | None:
-        """Run the tasks until one ends; return how the peer broke the rules, if it did."""
+    async def _carry(self, serve: ServeStream) -> None:
+        """Run the tasks until one ends; raise how the peer broke the rules, if it did."""
         violation = None
         try:
             with self._scope:
@@ -158,23 +173,29 @@ class Yamux:
             violation = next(it for it in group.exceptions if isinstance(it, ProtocolError))
         except* (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
             self.close_reason = "the peer does not answer, or the network failed"
-        return violation
+        if violation is not None:
+            raise violation
 
     async def _read(self, serve: ServeStream, nursery: trio.Nursery) -> None:
-        parser = FrameParser()
+        parser, frames = FrameParser(), 0
         while data := await self._session.receive_some():
             self._heard_at = trio.current_time()
             self.bytes_received += len(data)
             for item in parser.feed(bytes(data)):
+                frames += 1
                 if isinstance(item, Chunk):
                     self._on_chunk(item)
                 elif item.kind == GO_AWAY:
+                    self.close_reason = _LEFT.get(item.length, "the peer left")
                     return
                 elif (opened := self._on_frame(item)) is not None:
                     self._serving += 1
                     nursery.start_soon(self._serve, serve, opened)
             if self.outbox.has_too_many_answers():
                 raise LimitExceeded("the peer does not read our answers")
+            if frames > FRAMES_PER_TURN:
+                frames = 0
+                await trio.lowlevel.checkpoint()
 
     async def _serve(self, serve: ServeStream, stream: YamuxStream) -> None:
         try:
@@ -235,27 +256,31 @@ class Yamux:
         return stream
 
     def _refuse(self, stream_id: int) -> None:
-        self._refused += 1
-        if self._refused > REFUSED_STREAMS_MAX:
+        if not self._may_refuse.take():
             raise LimitExceeded(f"more than {REFUSED_STREAMS_MAX} streams beyond the limit")
         self.outbox.put_answer(encode_header(WINDOW_UPDATE, RST, stream_id, 0))
 
     def _has_place(self) -> bool:
-        """Say whether the peer may open a stream, if need be in place of an abandoned one."""
-        if self._serving >= self._limits.streams_max:
-            return False
-        return self._count(of_peer=True) < self._limits.streams_max or self._reset_abandoned()
+        """Say whether the peer may open a stream."""
+        return self._serving < self._limits.streams_max and self._has_room(of_peer=True)
 
-    def _reset_abandoned(self) -> bool:
-        """Give up a stream that only waits for the peer to finish; say whether there was one."""
-        abandoned = next((it for it in self._streams.values() if it.is_abandoned), None)
-        if abandoned is not None:
-            abandoned.reset()
-        return abandoned is not None
+    def _has_room(self, *, of_peer: bool) -> bool:
+        """Say whether there may be one more stream, if need be in place of an abandoned one."""
+        if self._count(of_peer=of_peer) < self._limits.streams_max:
+            return True
+        parity = self._parity(of_peer=of_peer)
+        for stream in self._streams.values():
+            if stream.is_abandoned and stream.id % 2 == parity:
+                stream.reset()
+                return True
+        return False
 
     def _count(self, *, of_peer: bool) -> int:
-        parity = self._is_dialler ^ of_peer
+        parity = self._parity(of_peer=of_peer)
         return sum(stream_id % 2 == parity for stream_id in self._streams)
+
+    def _parity(self, *, of_peer: bool) -> int:
+        return self._is_dialler ^ of_peer
 
     async def _keep_alive(self) -> None:
         while (silence := trio.current_time() - self._heard_at) < SILENCE_SECONDS_MAX:
@@ -264,9 +289,11 @@ class Yamux:
             await trio.sleep(TICK_SECONDS)
         raise trio.TooSlowError(f"nothing was heard for {SILENCE_SECONDS_MAX} seconds")
 
-    async def _say_why_we_leave(self) -> None:
+    async def _say_why_we_leave(self, reason: int) -> None:
+        if self.outbox.is_writing:  # Half a Noise message may be on the wire: no other follows.
+            return
         with trio.move_on_after(GO_AWAY_SECONDS_MAX, shield=True):
-            farewell = encode_header(GO_AWAY, 0, 0, GO_AWAY_PROTOCOL_ERROR)
+            farewell = encode_header(GO_AWAY, 0, 0, reason)
             try:
                 await self._session.send_all(farewell)
             except (trio.BrokenResourceError, trio.ClosedResourceError):

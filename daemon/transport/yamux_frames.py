@@ -15,7 +15,7 @@ from protocol.errors import DecodeError
 DATA, WINDOW_UPDATE, PING, GO_AWAY = range(4)
 SYN, ACK, FIN, RST = 1, 2, 4, 8
 
-GO_AWAY_NORMAL, GO_AWAY_PROTOCOL_ERROR = 0, 1
+GO_AWAY_NORMAL, GO_AWAY_PROTOCOL_ERROR, GO_AWAY_INTERNAL_ERROR = range(3)
 
 _HEADER = struct.Struct(">BBHII")
 HEADER_SIZE = _HEADER.size

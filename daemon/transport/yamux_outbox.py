@@ -24,6 +24,10 @@ BATCH_SIZE_MAX = 256 * 1024
 WRITE_SECONDS_MAX = 30
 """How long one write may take: a peer that does not read is as good as dead."""
 
+SLOW_BATCH_SIZE_MAX = 64 * 1024
+SLOW_WRITE_SECONDS = 1
+"""After a write that took as long, the next one is short: 2 KiB/s are enough to stay connected."""
+
 
 class YamuxOutbox:
     """Two queues, and the one task that empties them."""
@@ -36,7 +40,9 @@ class YamuxOutbox:
         self._filled = trio.lowlevel.ParkingLot()
         self._emptied = trio.lowlevel.ParkingLot()
         self._buffer = bytearray()
-        self._is_writing = False
+        self.is_writing = False
+        """Whether part of a batch may be on the wire and the rest not."""
+        self._is_slow = True
         self._is_closed = False
 
     def put(self, header: bytes, payload: bytes | memoryview = b"") -> None:
@@ -65,7 +71,7 @@ class YamuxOutbox:
 
     async def flush(self) -> None:
         """Wait until everything was written."""
-        while self._answers or self._queue or self._is_writing:
+        while self._answers or self._queue or self.is_writing:
             await self.wait_for_progress()
 
     async def write_to(self, session: ByteStream) -> None:
@@ -74,18 +80,20 @@ class YamuxOutbox:
             while not self._answers and not self._queue:
                 await self._filled.park()
             batch = self._take_batch()
-            self._is_writing = True
+            self.is_writing = True
             self._emptied.unpark_all()
+            started_at = trio.current_time()
             with trio.fail_after(WRITE_SECONDS_MAX):
                 await session.send_all(batch)
-            self._is_writing = False
+            self._is_slow = trio.current_time() - started_at > SLOW_WRITE_SECONDS
+            self.is_writing = False
             self.bytes_written += len(batch)
             self._emptied.unpark_all()
 
     def close(self) -> None:
         """Drop everything, from now on too, and wake whoever waits for room."""
         self._is_closed = True
-        self._is_writing = False
+        self.is_writing = False
         self._answers.clear()
         self._queue.clear()
         self._queue_size = 0
@@ -95,8 +103,9 @@ class YamuxOutbox:
         """Join answers and whole frames of streams into one write, and take them out."""
         parts: list[bytes | memoryview] = [bytes(self._answers)]
         size = len(self._answers)
+        size_max = SLOW_BATCH_SIZE_MAX if self._is_slow else BATCH_SIZE_MAX
         self._answers.clear()
-        while self._queue and size + sum(map(len, self._queue[0])) <= BATCH_SIZE_MAX:
+        while self._queue and (size == 0 or size + sum(map(len, self._queue[0])) <= size_max):
             frame = self._queue.popleft()
             parts += frame
             size += sum(map(len, frame))

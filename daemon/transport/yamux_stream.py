@@ -31,6 +31,9 @@ WINDOW_SIZE = 256 * 1024
 WINDOW_SIZE_MAX = 4 * 1024 * 1024
 """How far a window grows: 80 MiB/s at 50 ms of round-trip time."""
 
+SEND_WINDOW_MAX = 2**32 - 1
+"""The largest window that a peer may give us: others count it in 32 bits."""
+
 PAYLOAD_SIZE_MAX = PLAINTEXT_SIZE_MAX - HEADER_SIZE
 """Bytes in one DATA frame, so that the streams of a connection take turns.
 
@@ -115,6 +118,7 @@ class YamuxStream:
         if not (self._is_finished and self._is_remote_finished):
             self._outbox.put(encode_header(WINDOW_UPDATE, RST, self.id, 0))
         self._received.clear()
+        self._is_remote_finished = False  # What was dropped must not look like a clean end.
         self.on_lost(reason)
 
     def abandon(self) -> None:
@@ -135,7 +139,7 @@ class YamuxStream:
         if length > self._receive_window:
             raise LimitExceeded(f"{length} bytes are more than the window of a stream")
         self._receive_window -= length
-        if self.is_abandoned and length > 0:
+        if (self.is_abandoned or self._is_remote_finished) and length > 0:
             self.reset()
 
     def on_data(self, data: memoryview) -> None:
@@ -145,6 +149,8 @@ class YamuxStream:
 
     def on_window_update(self, size: int) -> None:
         self._send_window += size
+        if self._send_window > SEND_WINDOW_MAX:
+            raise LimitExceeded(f"a window of more than {SEND_WINDOW_MAX} bytes")
         self._may_send.unpark_all()
 
     def on_finished(self) -> None:
@@ -181,7 +187,9 @@ class YamuxStream:
     def _open_window(self, taken: int) -> None:
         """Let the peer send as much again as was taken, in steps of half a window."""
         self._credit += taken
-        if self._credit < self._receive_window_size // 2 or self._is_remote_finished:
+        if self._is_remote_finished or self._broken is not None:
+            return
+        if self._credit < self._receive_window_size // 2:
             return
         growth = min(self._receive_window_size, WINDOW_SIZE_MAX - self._receive_window_size)
         if growth > 0 and self._connection.take_allowance(growth):

@@ -9,6 +9,7 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.transport.errors import StreamClosed
 from daemon.transport.patience import STREAM_UNITS, UNITS_BURST
 from daemon.transport.yamux import REFUSED_STREAMS_MAX, Yamux
 from daemon.transport.yamux_frames import (
@@ -16,6 +17,9 @@ from daemon.transport.yamux_frames import (
     DATA,
     FIN,
     GO_AWAY,
+    GO_AWAY_INTERNAL_ERROR,
+    GO_AWAY_NORMAL,
+    GO_AWAY_PROTOCOL_ERROR,
     HEADER_SIZE,
     PING,
     RST,
@@ -26,7 +30,7 @@ from daemon.transport.yamux_frames import (
     encode_header,
 )
 from daemon.transport.yamux_outbox import ANSWERS_SIZE_MAX
-from daemon.transport.yamux_stream import WINDOW_SIZE, YamuxStream
+from daemon.transport.yamux_stream import SEND_WINDOW_MAX, WINDOW_SIZE, YamuxStream
 from protocol.errors import DecodeError, LimitExceeded, ProtocolError
 from tests.daemon.transport.pairs import (
     LIMITS,
@@ -201,6 +205,145 @@ async def test_an_abandoned_stream_is_reset_when_more_comes() -> None:
         answers = list(FrameParser().feed(bytes(await attacker.receive_some())))
         assert [it.flags for it in answers] == [ACK, FIN, RST]
         assert victim.yamux.is_idle
+
+
+async def test_an_id_that_is_open_cannot_be_opened_again() -> None:
+    async with attacked() as (attacker, victim):
+        await attacker.send_all(encode_header(WINDOW_UPDATE, SYN, 1, 0) * 2)
+        await victim.ended.wait()
+        assert isinstance(victim.error, DecodeError)
+
+
+async def test_an_id_whose_stream_is_over_is_a_new_stream() -> None:
+    async with attacked() as (attacker, victim):
+        await attacker.send_all(encode_header(DATA, SYN, 1, 3) + b"old")
+        await victim.next_stream()
+        await attacker.send_all(encode_header(WINDOW_UPDATE, RST, 1, 0))
+        await attacker.send_all(encode_header(DATA, SYN, 1, 3) + b"new")
+        assert await (await victim.next_stream()).receive_some() == b"new"
+
+
+@pytest.mark.parametrize("updates", [[2**32 - WINDOW_SIZE], [2**31, 2**31]])
+async def test_a_window_that_overflows_ends_the_connection(updates: list[int]) -> None:
+    async with attacked() as (attacker, victim):
+        await attacker.send_all(encode_header(WINDOW_UPDATE, SYN, 1, 0))
+        for update in updates:
+            await attacker.send_all(encode_header(WINDOW_UPDATE, 0, 1, update))
+        await victim.ended.wait()
+        assert isinstance(victim.error, LimitExceeded)
+
+
+async def test_the_largest_window_is_taken() -> None:
+    async with attacked() as (attacker, victim):
+        await attacker.send_all(encode_header(WINDOW_UPDATE, SYN, 1, SEND_WINDOW_MAX - WINDOW_SIZE))
+        await trio.testing.wait_all_tasks_blocked()
+        assert not victim.ended.is_set()
+
+
+async def test_data_after_the_end_of_a_stream_resets_it_alone() -> None:
+    async with attacked() as (attacker, victim):
+        await attacker.send_all(encode_header(DATA, SYN | FIN, 1, 3) + b"end")
+        await attacker.send_all(encode_header(DATA, 0, 1, 4) + b"more")
+        await attacker.send_all(encode_header(DATA, SYN, 3, 5) + b"other")
+        finished, other = await victim.next_stream(), await victim.next_stream()
+        with pytest.raises(StreamClosed):
+            await finished.receive_some()
+        assert await other.receive_some() == b"other"
+        assert RST in [it.flags for it in await read_frames(attacker)]
+
+
+async def test_a_stream_that_is_opened_and_reset_in_one_frame_is_over() -> None:
+    async with attacked() as (attacker, victim):
+        await attacker.send_all(encode_header(WINDOW_UPDATE, SYN | RST, 1, 0))
+        with pytest.raises(StreamClosed):
+            await (await victim.next_stream()).receive_some()
+        assert victim.yamux.is_idle
+
+
+async def test_flags_that_nobody_knows_mean_nothing() -> None:
+    async with attacked() as (attacker, victim):
+        await attacker.send_all(encode_header(DATA, 0xFFF0 | SYN, 1, 3) + b"abc")
+        assert await (await victim.next_stream()).receive_some() == b"abc"
+
+
+async def test_frames_of_our_own_streams_that_never_were_are_skipped() -> None:
+    async with attacked() as (attacker, victim):
+        for kind in (DATA, WINDOW_UPDATE):
+            for flag in (0, ACK, FIN, RST):
+                await attacker.send_all(encode_header(kind, flag, 2, 0))
+        await attacker.send_all(encode_header(DATA, SYN, 1, 3) + b"abc")
+        assert await (await victim.next_stream()).receive_some() == b"abc"
+
+
+async def test_who_breaks_a_rule_is_told_so() -> None:
+    async with attacked() as (attacker, victim):
+        await attacker.send_all(encode_header(WINDOW_UPDATE, SYN, 2, 0))
+        await victim.ended.wait()
+        assert await read_frames(attacker) == [Frame(GO_AWAY, 0, 0, GO_AWAY_PROTOCOL_ERROR)]
+        assert victim.yamux.close_reason == str(victim.error)
+
+
+async def test_who_is_left_in_peace_is_told_so() -> None:
+    async with attacked() as (attacker, victim):
+        await victim.yamux.close()
+        assert await read_frames(attacker) == [Frame(GO_AWAY, 0, 0, GO_AWAY_NORMAL)]
+
+
+async def test_who_meets_a_bug_of_ours_is_told_so() -> None:
+    async def fail(stream: YamuxStream) -> None:
+        await trio.testing.wait_all_tasks_blocked()
+        raise RuntimeError("a bug")
+
+    attacker, ours = memory_pair()
+    victim = End(Yamux(ours, is_dialler=False, limits=LIMITS))
+    await attacker.send_all(encode_header(WINDOW_UPDATE, SYN, 1, 0))
+    await victim.run(fail)
+    assert isinstance(victim.error, ExceptionGroup)
+    assert (await read_frames(attacker))[-1] == Frame(GO_AWAY, 0, 0, GO_AWAY_INTERNAL_ERROR)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [(0, "left$"), (1, "we broke the protocol"), (2, "an error of its own"), (77, "left$")],
+)
+async def test_a_go_away_is_believed_whatever_its_reason(code: int, reason: str) -> None:
+    async with attacked() as (attacker, victim):
+        await attacker.send_all(encode_header(DATA, SYN, 1, 3) + b"abc")
+        stream = await victim.next_stream()
+        await attacker.send_all(encode_header(GO_AWAY, 0, 0, code))
+        await victim.ended.wait()
+        assert victim.error is None
+        assert await stream.receive_some() == b"abc"
+        with pytest.raises(StreamClosed, match=reason):
+            await stream.receive_some()
+        with pytest.raises(StreamClosed, match=reason):
+            victim.yamux.open_stream()
+
+
+async def test_an_abandoned_stream_makes_room_for_one_of_its_own_side_alone() -> None:
+    async with attacked() as (attacker, victim):
+        for _ in range(LIMITS.streams_max):
+            victim.yamux.open_stream().abandon()
+        for number in range(LIMITS.streams_max + 1):
+            await attacker.send_all(encode_header(WINDOW_UPDATE, SYN, 2 * number + 1, 0))
+        await trio.testing.wait_all_tasks_blocked()
+        assert victim.yamux.streams_accepted == LIMITS.streams_max
+        victim.yamux.open_stream()
+
+
+async def test_refusals_are_forgiven_with_time(autojump_clock: trio.testing.MockClock) -> None:
+    async with attacked() as (attacker, victim):
+        for number in range(LIMITS.streams_max + 2 * REFUSED_STREAMS_MAX):
+            await attacker.send_all(encode_header(WINDOW_UPDATE, SYN, 2 * number + 1, 0))
+            await trio.sleep(1)
+        assert not victim.ended.is_set()
+
+
+async def read_frames(attacker: MemoryStream) -> list[Frame]:
+    """Return the headers that the victim has sent."""
+    await trio.testing.wait_all_tasks_blocked()
+    items = FrameParser().feed(bytes(await attacker.receive_some()))
+    return [it for it in items if isinstance(it, Frame)]
 
 
 headers = st.builds(
