@@ -146,7 +146,7 @@ class Driver:
         """Hand an input over; wait while too many wait already."""
         await self.inbox.put(input)
 
-    async def receive_frame(self, sender: MemberId, frame: bytes) -> None:
+    def receive_frame(self, sender: MemberId, frame: bytes) -> None:
         """Hand over what a member sent, if there is room. Bad bytes are blamed on it."""
         started = self._waste.cpu_seconds()
         try:

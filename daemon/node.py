@@ -10,7 +10,6 @@ and the process ends with that error.
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import structlog
@@ -209,8 +208,7 @@ class Node:
         Raises `NotFinalInTime` if that is not known of all of them.
         """
         ids = [event_id(signed.event, self.network) for signed in events]
-        with ExitStack() as stack:
-            waiters = [stack.enter_context(self.driver.receipts.waiting(each)) for each in ids]
+        with self.driver.receipts.waiting_for_all(ids) as waiters:
             await self.driver.put(EventsSubmitted(tuple(events)))
             with trio.move_on_after(SUBMISSION_SECONDS_MAX):
                 return [await waiter.outcome() for waiter in waiters]
@@ -255,8 +253,8 @@ class Node:
 
     async def _receive_frames(self) -> None:
         while True:
-            sender, frame = await self.swarm.inbox.receive()
-            await self.driver.receive_frame(sender, frame)
+            for sender, frame in await self.swarm.inbox.receive_all():
+                self.driver.receive_frame(sender, frame)
 
     async def _follow_links(self) -> None:
         async for change in self.swarm.changes:

@@ -4,9 +4,9 @@ A receipt is given only when the event is in the store. A subscriber that does n
 its channel: it resumes by height from the store.
 """
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import trio
 
@@ -41,16 +41,19 @@ class Waiter:
     """One who waits for an event."""
 
     event: EventId
-    _done: trio.Event = field(default_factory=trio.Event)
+    _done: trio.Event | None = None
+    """Made by the first who has to wait: most of those that came with others do not."""
     _result: Receipt | ProtocolError | None = None
 
     def resolve(self, result: Receipt | ProtocolError) -> None:
         self._result = result
-        self._done.set()
+        if self._done is not None:
+            self._done.set()
 
     async def outcome(self) -> Receipt | ProtocolError:
         """Return when it is known what becomes of the event."""
         if self._result is None:
+            self._done = self._done or trio.Event()
             await self._done.wait()
         assert self._result is not None
         return self._result
@@ -72,18 +75,31 @@ class Receipts:
     @contextmanager
     def waiting(self, event: EventId) -> Iterator[Waiter]:
         """Wait for `event` while the context lasts. Raises `TooBusy`."""
-        if self._count >= WAITERS_MAX:
-            raise TooBusy(f"{WAITERS_MAX} submissions wait to become final")
-        waiter = Waiter(event)
-        self._waiters.setdefault(event, []).append(waiter)
-        self._count += 1
-        try:
+        with self.waiting_for_all((event,)) as (waiter,):
             yield waiter
+
+    @contextmanager
+    def waiting_for_all(self, events: Sequence[EventId]) -> Iterator[list[Waiter]]:
+        """Wait for each of `events` while the context lasts. Raises `TooBusy`."""
+        if self._count + len(events) > WAITERS_MAX:
+            raise TooBusy(f"{WAITERS_MAX} submissions wait to become final")
+        waiters = [Waiter(event) for event in events]
+        for waiter in waiters:
+            self._waiters.setdefault(waiter.event, []).append(waiter)
+        self._count += len(waiters)
+        try:
+            yield waiters
         finally:
-            self._count -= 1
-            self._waiters[event].remove(waiter)
-            if not self._waiters[event]:
-                del self._waiters[event]
+            self._count -= len(waiters)
+            for waiter in waiters:
+                self._leave(waiter)
+
+    def _leave(self, waiter: Waiter) -> None:
+        others = [each for each in self._waiters[waiter.event] if each is not waiter]
+        if others:
+            self._waiters[waiter.event] = others
+        else:
+            del self._waiters[waiter.event]
 
     @asynccontextmanager
     async def subscription(self) -> AsyncIterator[trio.MemoryReceiveChannel[Block]]:

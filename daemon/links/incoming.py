@@ -38,6 +38,13 @@ class Incoming:
         self._has_room.unpark_all()
         return taken
 
+    async def receive_all(self) -> list[tuple[MemberId, bytes]]:
+        """Wait for a frame, and return all that are here: a turn of a task costs as much as one."""
+        taken = [await self.receive()]
+        while len(self._frames):
+            taken.append(self._frames.popleft())
+        return taken
+
     def _is_full_for(self, sender: MemberId) -> bool:
         mine = self._frames.length_of(sender)
         if mine == 0:

@@ -290,7 +290,7 @@ def next_block_of_another_state(rig: Rig) -> FinalizedBlocks:
 
 async def test_bytes_that_are_no_message_are_blamed_on_their_sender(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
-        await rig.driver.receive_frame(PEER, b"\xc1 not a message")
+        rig.driver.receive_frame(PEER, b"\xc1 not a message")
         assert isinstance(rig.blamed[0], DecodeError)
 
 

@@ -38,3 +38,12 @@ async def test_whoever_receives_waits_for_frames() -> None:
         nursery.start_soon(receive)
         await trio.testing.wait_all_tasks_blocked()
         await incoming.put(HONEST, b"here")
+
+
+async def test_all_that_wait_are_received_in_their_turns() -> None:
+    incoming = Incoming()
+    for number in range(3):
+        await incoming.put(FLOOD, b"%d" % number)
+    await incoming.put(HONEST, b"here")
+    taken = await incoming.receive_all()
+    assert taken == [(FLOOD, b"0"), (HONEST, b"here"), (FLOOD, b"1"), (FLOOD, b"2")]
