@@ -24,8 +24,11 @@ CPU_SECONDS_MAX = 5.0
 MEMORY_MAX = 2 * 1024**3
 """Bytes that it may take on top of what this process has already."""
 
-AGAIN_SECONDS = 0.5
-"""An interruption that gets lost, as in a finalizer, is repeated after so long."""
+AGAIN_SECONDS = 0.05
+"""An interruption at a wrong place, such as a finalizer of others, is put off for so long."""
+
+OURS = ("simulations.", "protocol.")
+"""Whose code may be interrupted; elsewhere what is raised could be lost."""
 
 OUT_OF_MEMORY = "MemoryError"
 
@@ -67,8 +70,10 @@ def _is_out_of_memory(outcome: Outcome) -> bool:
 
 @contextmanager
 def _limited(seconds_max: float) -> Iterator[None]:
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise _Stopped
+    def stop(_number: int, frame: FrameType | None) -> None:
+        where = "" if frame is None else str(frame.f_globals.get("__name__", ""))
+        if where.startswith(OURS) and where != __name__:
+            raise _Stopped
 
     before = resource.getrlimit(resource.RLIMIT_AS)
     handler = signal.signal(signal.SIGPROF, stop)
