@@ -10,7 +10,7 @@ from heapq import nsmallest
 
 from protocol.identity import MemberId
 
-NEIGHBOURS_MAX = 8
+NEIGHBOURS_MAX = 6
 """How many others a member that is no authority keeps links to."""
 
 
