@@ -5,7 +5,6 @@ can use it, and a member whose answer was lost hears the same again. What the ne
 name that is taken, for one) leaves the ticket good.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
@@ -28,6 +27,7 @@ from daemon.joining.messages import (
 from daemon.receipts import Receipt
 from daemon.storage.store import ChainStore
 from daemon.transport import Stream
+from daemon.transport.guards import TokenBucket
 from protocol.codec import decode, encode
 from protocol.errors import InvalidSignature, ProtocolError
 from protocol.events import (
@@ -38,7 +38,7 @@ from protocol.events import (
     event_signing_bytes,
 )
 from protocol.genesis import PROTOCOL_VERSION, Genesis, Member
-from protocol.identity import MemberId, NetworkId, SigningKey, is_valid_signature
+from protocol.identity import MemberId, NetworkId, SigningKey, is_valid_signature, short
 from protocol.messages import PeerRecord
 from protocol.state import StateView, member_entry
 
@@ -49,9 +49,10 @@ REQUEST_SIZE_MAX = EVENT_SIZE_MAX + 1_024
 """Bytes of a request: an event, and what wraps it."""
 
 JOINS_AT_ONCE_MAX = 8
-REFUSALS_MAX = 30
-"""So many wrong secrets within `REFUSAL_WINDOW_SECONDS`, and nobody may try for a while."""
-REFUSAL_WINDOW_SECONDS = 60
+
+REFUSALS_LOGGED_BURST = 30
+REFUSALS_LOGGED_PER_SECOND = 0.5
+"""How often refusals are logged. Whoever guesses keeps nobody out: a secret cannot be guessed."""
 
 T = TypeVar("T")
 
@@ -89,19 +90,18 @@ class Sponsor:
         self._known_peers = known_peers
         self._invites = Invites(node.store)
         self._secrets_in_use: set[bytes] = set()
-        self._refusals: deque[float] = deque(maxlen=REFUSALS_MAX)
+        self._may_log = TokenBucket(
+            burst=REFUSALS_LOGGED_BURST, per_second=REFUSALS_LOGGED_PER_SECOND
+        )
 
     async def serve(self, stream: Stream) -> None:
         """Answer one who wants to join, on a stream of `JOIN_PROTOCOL`."""
         stream.limit_frames(REQUEST_SIZE_MAX)
-        if len(self._secrets_in_use) >= JOINS_AT_ONCE_MAX or self._is_under_attack():
+        if len(self._secrets_in_use) >= JOINS_AT_ONCE_MAX:
             await _send(stream, JoinRefused("try-again", "too many want to join at the moment"))
             return
         try:
             await self._admit(stream)
-        except InvitationRefused as error:
-            self._refusals.append(trio.current_time())
-            await self._refuse(stream, error)
         except (ProtocolError, DaemonError) as error:
             await self._refuse(stream, error)
         finally:
@@ -117,7 +117,7 @@ class Sponsor:
             wanted = await _receive(stream, AdmissionWanted)
             member = self._checked(wanted, stream.member)
             height = await self._bring_in(first.secret, wanted, member)
-        log.info("member admitted", peer=stream.member, name=member.name, height=height)
+        log.info("member-admitted", peer=short(stream.member), name=member.name, height=height)
         await _send(stream, Admitted(height, tuple(self._known_peers())[:PEERS_MAX]))
 
     @contextmanager
@@ -164,12 +164,9 @@ class Sponsor:
         return receipt.height
 
     async def _refuse(self, stream: Stream, error: ProtocolError | DaemonError) -> None:
-        log.warning("join refused", peer=stream.member, cause=error.code)
+        if self._may_log.take():
+            log.warning("join-refused", peer=short(stream.member), reason=error.code)
         await _send(stream, JoinRefused(error.code, str(error)[:REASON_LENGTH_MAX]))
-
-    def _is_under_attack(self) -> bool:
-        recent = trio.current_time() - REFUSAL_WINDOW_SECONDS
-        return len(self._refusals) == REFUSALS_MAX and self._refusals[0] > recent
 
 
 async def _receive(stream: Stream, expected: type[T]) -> T:

@@ -7,9 +7,13 @@ There is one connection for each member. When a second one comes up:
 - Otherwise the new one stays. The peer would not have dialled if it still had the old one, so that
   one is half open: the peer was killed, or changed its address.
 
-Strangers are as many as `strangers_max`; one more ends the oldest.
+Strangers are as many as `strangers_max`; one more ends the oldest of the busiest address, so that
+nobody who comes from a few addresses keeps a newcomer out.
 """
 
+from collections import Counter
+
+from daemon.transport.addresses import parse_address
 from daemon.transport.connection import Connection
 from protocol.identity import MemberId
 
@@ -35,8 +39,13 @@ class ConnectionTable:
             return old
         self._strangers[new.member] = None
         if len(self._strangers) > self._strangers_max:
-            return self._connections[next(iter(self._strangers))]
+            return self._oldest_of_the_busiest()
         return None
+
+    def _oldest_of_the_busiest(self) -> Connection:
+        hosts = {it: parse_address(self._connections[it].address).host for it in self._strangers}
+        ((busiest, _),) = Counter(hosts.values()).most_common(1)
+        return self._connections[next(it for it, host in hosts.items() if host == busiest)]
 
     def remove(self, connection: Connection) -> bool:
         """Forget a connection that ended; say whether the member is without one now."""

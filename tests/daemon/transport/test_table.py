@@ -12,10 +12,12 @@ from daemon.transport.yamux import Yamux
 LOW, HIGH = bytes(32), bytes([255]) * 32
 
 
-def connection(member: bytes, *, is_dialled: bool = False, opened_at: float = 0) -> Connection:
+def connection(
+    member: bytes, *, is_dialled: bool = False, opened_at: float = 0, host: str = "192.0.2.1"
+) -> Connection:
     return Connection(
         member=member,
-        address="/ip4/192.0.2.1/tcp/1",
+        address=f"/ip4/{host}/tcp/1",
         is_dialled=is_dialled,
         opened_at=opened_at,
         yamux=cast(Yamux, None),
@@ -80,3 +82,16 @@ def test_a_stranger_that_becomes_a_member_is_one_from_then_on() -> None:
     connections.promote(HIGH)
     assert connections.members() == {HIGH}
     assert connections.add(connection(bytes([1]) * 32), is_stranger=True) is None
+
+
+def test_strangers_of_one_address_make_room_for_each_other_and_not_for_a_newcomer() -> None:
+    connections = table(LOW, strangers_max=3)
+    newcomer = connection(bytes([1]) * 32, host="192.0.2.9")
+    assert connections.add(newcomer, is_stranger=True) is None
+    crowd = [connection(bytes([number]) * 32) for number in range(2, 20)]
+    for number, each in enumerate(crowd):
+        loser = connections.add(each, is_stranger=True)
+        assert loser is (crowd[number - 2] if number >= 2 else None)
+        if loser is not None:
+            connections.remove(loser)
+    assert connections.get(newcomer.member) is newcomer
