@@ -61,8 +61,10 @@ class Border:
                 )
             case StreamClosed() | Unreachable() | trio.BrokenResourceError():
                 log.debug(f"{what}-lost", reason=str(error), **context)
-            case trio.ClosedResourceError() | trio.TooSlowError():
+            case trio.ClosedResourceError():
                 log.debug(f"{what}-lost", reason=type(error).__name__, **context)
+            case trio.TooSlowError():
+                self._log("info", f"{what}-timed-out", **context)
             case _:
                 self._log("error", f"{what}-failed", exc_info=error, **context)
 

@@ -23,7 +23,7 @@ USUAL = (
     *("ledger", "container", "store", "transport"),
     *("network", "sync", "fetch", "startup", "simulation"),
 )
-NAMES = (*USUAL, "growth")
+NAMES = (*USUAL, "growth", "attacks")
 RESULTS = Path("results/bench.json")
 SECONDS_MAX = 3_600
 TITLE = ("", "what", "measured", "goal", "met", "limit", "ratio", "others")

@@ -9,7 +9,7 @@ import trio
 
 from daemon.joining.setup import load_node_keys
 from daemon.links.swarm import GOSSIP_PROTOCOL
-from daemon.transport import Stream, StreamClosed, Transport, Unreachable
+from daemon.transport import Stream, StreamClosed, StreamHandler, Transport, Unreachable
 from protocol.codec import Message, encode
 from protocol.identity import MemberId, SigningKey
 from tests.system.nets import Daemon
@@ -62,22 +62,29 @@ class Hostile:
 
 
 @asynccontextmanager
-async def hostile(member: Daemon, victim: Daemon) -> AsyncIterator[Hostile]:
-    """Pose as `member`, whose own daemon does not run, with a gossip stream to `victim`."""
+async def hostile(
+    member: Daemon, victim: Daemon, listen: StreamHandler | None = None
+) -> AsyncIterator[Hostile]:
+    """Pose as `member`, whose own daemon does not run, with a gossip stream to `victim`.
+
+    `listen` gets what the victim sends; otherwise it is read, and that is all.
+    """
     seed = load_node_keys(member.home, None).signing_seed
-    async with connected(seed, victim) as transport:
+    async with connected(seed, victim, listen) as transport:
         stream = await transport.open_stream(victim.id, GOSSIP_PROTOCOL)
         yield Hostile(transport, SigningKey(seed), victim, victim.id, stream)
 
 
 @asynccontextmanager
-async def connected(seed: bytes, victim: Daemon) -> AsyncIterator[Transport]:
+async def connected(
+    seed: bytes, victim: Daemon, listen: StreamHandler | None = None
+) -> AsyncIterator[Transport]:
     """Run a transport with that key, connected with `victim`."""
     transport = Transport(
         seed=seed,
         listen=["/ip4/127.0.0.1/tcp/0"],
         admit=lambda _: True,
-        handlers={GOSSIP_PROTOCOL: _read_all},
+        handlers={GOSSIP_PROTOCOL: listen or _read_all},
     )
     addresses = await trio.to_thread.run_sync(addresses_of, victim)
     async with trio.open_nursery() as nursery:

@@ -14,7 +14,7 @@ from protocol.errors import LimitExceeded
     [
         (LimitExceeded("too much"), "warning", "stream-refused"),
         (StreamClosed("gone"), "debug", "stream-lost"),
-        (trio.TooSlowError(), "debug", "stream-lost"),
+        (trio.TooSlowError(), "info", "stream-timed-out"),
         (ExceptionGroup("", [StreamClosed(), LimitExceeded()]), "warning", "stream-refused"),
         (ExceptionGroup("", [ExceptionGroup("", [StreamClosed()])]), "debug", "stream-lost"),
         (RuntimeError("a bug"), "error", "stream-failed"),
