@@ -20,7 +20,7 @@ RANGE_SIZE_MAX = MESSAGE_SIZE_MAX - 64 * 1024
 All blocks that one certificate finalizes have to fit, or nobody could give them to who is behind.
 """
 
-RANGE_SIZE_WANTED = 1024 * 1024
+RANGE_SIZE_WANTED = 512 * 1024
 """Where an answer ends if it may. Whoever takes it in has all of it in memory, many times over."""
 
 RANGES_MAX = 16

@@ -19,7 +19,6 @@ from daemon.config import Config, parse_bootstrap
 from daemon.control import Control
 from daemon.disk import open_disk
 from daemon.errors import DaemonError
-from daemon.garbage import collect_rarely
 from daemon.joining.genesis_file import load_genesis
 from daemon.joining.join import Joined
 from daemon.joining.messages import JOIN_PROTOCOL
@@ -30,6 +29,7 @@ from daemon.keys.keystore import NodeKeys
 from daemon.librarian.librarian import Librarian
 from daemon.librarian.limits import RecordLimits
 from daemon.logs.logs import Logs, get_logger
+from daemon.memory import collect_rarely, give_back
 from daemon.node import Node
 from daemon.rpc import Json
 from daemon.storage.home import Home
@@ -72,6 +72,7 @@ async def run_home(*, home: Home, config: Config, keys: NodeKeys, logs: Logs) ->
             await nursery.start(librarian.run)
             await nursery.start(_control(home, config, methods).run)
             collect_rarely()
+            nursery.start_soon(give_back)
             await _wait_for_end(stop)
             nursery.cancel_scope.cancel()
 

@@ -48,9 +48,11 @@ def run_node(home: Home, flags: dict[str, tuple[str, Any]], passphrase: str | No
     from daemon.config import load_config
     from daemon.joining.setup import load_node_keys
     from daemon.logs.logs import get_logger, open_logs
+    from daemon.memory import share_arenas
     from daemon.startup import run_home
     from protocol.keys import derive
 
+    share_arenas()
     config = load_config(home.config, environment=os.environ, flags=flags).config
     keys = load_node_keys(home, passphrase)
     home.prepare()

@@ -60,7 +60,7 @@ def one_verifies(machine: Machine) -> float:
 
 def steady_verification(machine: Machine) -> float:
     """Processors that checking signatures takes at the steady rate."""
-    return float(STEADY_RATE * AUTHORITIES / machine["verifications_per_second"])
+    return float(STEADY_RATE * AUTHORITIES / machine["verifications_per_cpu_second"])
 
 
 def synced(count: int) -> Limit:

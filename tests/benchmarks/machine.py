@@ -38,7 +38,7 @@ def measure() -> dict[str, Any]:
         "processors": os.cpu_count(),
         "load": round(os.getloadavg()[0], 1),
         "fdatasync_ms": measure_syncs(),
-        "verifications_per_second": measure_verifications(),
+        **measure_verifications(),
         "loopback_mib_per_second": measure_loopback(),
         "noise_mib_per_second": measure_noise(),
         "container_mib_per_second": measure_container(),
@@ -57,7 +57,8 @@ def measure_syncs() -> float:
     return round(1000 * statistics.median(syncs), 2)
 
 
-def measure_verifications() -> int:
+def measure_verifications() -> dict[str, int]:
+    """Return the rate by the clock, which others disturb, and by the processor's time."""
     key = SigningKey(hashlib.sha256(b"benchmark").digest())
     signature = key.sign(b"message")
 
@@ -65,7 +66,13 @@ def measure_verifications() -> int:
         for _ in range(VERIFICATIONS):
             assert is_valid_signature(key.public, b"message", signature)
 
-    return round(VERIFICATIONS / _seconds(verify))
+    cpu = time.thread_time()
+    seconds = _seconds(verify)
+    cpu = time.thread_time() - cpu
+    return {
+        "verifications_per_second": round(VERIFICATIONS / seconds),
+        "verifications_per_cpu_second": round(VERIFICATIONS / cpu),
+    }
 
 
 def measure_loopback() -> int:
