@@ -1,7 +1,8 @@
 """How fast are bytes and small messages between two nodes, two processes on loopback?
 
 Medians and 99th percentiles are in milliseconds, bulk figures in MiB/s of frames received and
-counted at the other end, `gossip_messages_per_second` over the swarm's links.
+counted at the other end, `gossip_messages_per_second` over the swarm's links. `compared` is ours
+beside py-libp2p's host and bare TCP (`transport_others`).
 
     python -m tests.benchmarks.transport [--mebibytes 512]
 """
@@ -11,19 +12,26 @@ import json
 import os
 import resource
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 import trio
 
 from daemon.links.swarm import Swarm
 from daemon.transport import Stream, StreamClosed, Transport
+from tests.benchmarks.transport_others import (
+    MEBIBYTE,
+    Bulk,
+    Counter,
+    Stopwatch,
+    other_end,
+    send_bare,
+    send_stock,
+)
 
 ECHO = "/bench/echo/1"
 SINK = "/bench/sink/1"
@@ -31,23 +39,18 @@ SINK = "/bench/sink/1"
 CLIENT_SEED = bytes([1]) * 32
 SERVER_SEED = bytes([2]) * 32
 
-MEBIBYTE = 1024 * 1024
 BULK_FRAME_SIZES = (64 * 1024, 256 * 1024, MEBIBYTE)
 MESSAGE_SIZE = 300
 ROUND_TRIPS = 2_000
 CONNECTS = 50
 OPENS = 200
+ROUNDS = 3
+STOCK_SHARE = 8
+"""The stock host sends that much less: it takes that much longer."""
+
 GOSSIP_MESSAGES = 50_000
 WINDOW = 2_000
 """Gossip messages under way before their echoes are awaited."""
-
-
-class Bulk(NamedTuple):
-    """How one bulk transfer went. CPU is what other processes disturb least."""
-
-    mib_per_second: float
-    sender_cpu_ms_per_mib: float
-    receiver_cpu_ms_per_mib: float
 
 
 async def serve() -> None:
@@ -99,9 +102,10 @@ async def measure(server: bytes, addresses: tuple[str, ...], mebibytes: int) -> 
 
             figures[f"round_trip_{MESSAGE_SIZE}_bytes_ms"] = await _time(round_trip, ROUND_TRIPS)
         for size in BULK_FRAME_SIZES:
-            runs = [await _bulk(transport, server, size, mebibytes) for _ in range(3)]
-            for name, values in zip(Bulk._fields, zip(*runs, strict=True), strict=True):
-                figures.setdefault(f"bulk_{name}", {})[size] = round(statistics.median(values), 2)
+            runs = [await _bulk(transport, server, size, mebibytes) for _ in range(ROUNDS)]
+            for name, value in _median(runs)._asdict().items():
+                figures.setdefault(f"bulk_{name}", {})[size] = value
+        figures["compared"] = await _compare(transport, server, mebibytes)
         await nursery.start(swarm.run)
         figures["gossip_messages_per_second"] = await _gossip(swarm, server)
         figures["rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
@@ -112,19 +116,35 @@ async def measure(server: bytes, addresses: tuple[str, ...], mebibytes: int) -> 
 async def _bulk(transport: Transport, server: bytes, frame_size: int, mebibytes: int) -> Bulk:
     """Send that much on one stream, until the other end has counted all of it."""
     frame = os.urandom(frame_size)
-    count = mebibytes * MEBIBYTE // frame_size
     async with await transport.open_stream(server, SINK) as stream:
-        started, cpu_started = time.perf_counter(), time.process_time()
-        for _ in range(count):
+        watch = Stopwatch()
+        for _ in range(mebibytes * MEBIBYTE // frame_size):
             await stream.send(frame)
         await stream.close()
-        counted, cpu_seconds = json.loads(await stream.receive())
-        assert counted == count * frame_size
-        return Bulk(
-            mib_per_second=mebibytes / (time.perf_counter() - started),
-            sender_cpu_ms_per_mib=1000 * (time.process_time() - cpu_started) / mebibytes,
-            receiver_cpu_ms_per_mib=1000 * cpu_seconds / mebibytes,
-        )
+        return watch.stop(await stream.receive(), mebibytes)
+
+
+async def _compare(transport: Transport, server: bytes, mebibytes: int) -> dict[str, Any]:
+    """Send with ours, the stock host and TCP alone, in turns, so that each meets the same load."""
+    runs: dict[str, list[Bulk]] = {"ours": [], "stock": [], "tcp": []}
+    module = "tests.benchmarks.transport_others"
+    with other_end(module, "bare") as (_, bare), other_end(module, "stock") as stock:
+        for _ in range(ROUNDS):
+            runs["ours"].append(await _bulk(transport, server, MEBIBYTE, mebibytes))
+            runs["stock"].append(await send_stock(*stock, mebibytes // STOCK_SHARE))
+            runs["tcp"].append(await send_bare(bare[0], mebibytes))
+    figures: dict[str, Any] = {name: _median(bulks)._asdict() for name, bulks in runs.items()}
+    for name in ("stock", "tcp"):
+        ratios = [
+            ours.mib_per_second / other.mib_per_second
+            for ours, other in zip(runs["ours"], runs[name], strict=True)
+        ]
+        figures[f"ratio_to_{name}"] = round(statistics.median(ratios), 2)
+    return figures
+
+
+def _median(runs: list[Bulk]) -> Bulk:
+    return Bulk(*(round(statistics.median(it), 2) for it in zip(*runs, strict=True)))
 
 
 async def _gossip(swarm: Swarm, server: bytes) -> int:
@@ -151,13 +171,13 @@ async def _echo(stream: Stream) -> None:
 
 
 async def _count(stream: Stream) -> None:
-    counted, cpu_started = 0, time.process_time()
+    counter = Counter()
     while True:
         try:
-            counted += len(await stream.receive())
+            counter.count += len(await stream.receive())
         except StreamClosed:
             break
-    await stream.send(json.dumps([counted, time.process_time() - cpu_started]).encode())
+    await stream.send(counter.answer())
 
 
 async def _echo_gossip(swarm: Swarm) -> None:
@@ -197,21 +217,8 @@ def main() -> None:
     if arguments.serve:
         trio.run(serve)
         return
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.transport", "--serve"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=Path(__file__).resolve().parents[2],
-    ) as server:
-        assert server.stdin is not None
-        assert server.stdout is not None
-        try:
-            member, addresses = json.loads(server.stdout.readline())
-            figures = trio.run(
-                measure, bytes.fromhex(member), tuple(addresses), arguments.mebibytes
-            )
-        finally:
-            server.stdin.close()
+    with other_end("tests.benchmarks.transport", "--serve") as (member, addresses):
+        figures = trio.run(measure, member, addresses, arguments.mebibytes)
     sys.stdout.write(json.dumps(figures, indent=2) + "\n")
 
 

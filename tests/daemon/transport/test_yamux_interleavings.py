@@ -27,7 +27,7 @@ from tests.daemon.transport.stock import pair_with_stock
 SECONDS_MAX = 60
 READ_SIZE = 65_536
 
-sizes = st.sampled_from([1, 13, 1_000, 65_535, 65_536, 100_000, WINDOW_SIZE, WINDOW_SIZE + 1])
+sizes = st.sampled_from([1, 13, 1_000, 65_535, 65_536, 100_000, WINDOW_SIZE + 1, 700_000])
 actions = st.one_of(
     st.tuples(st.just("send"), sizes),
     st.tuples(st.just("send"), sizes),
