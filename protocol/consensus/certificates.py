@@ -76,6 +76,14 @@ def record_certificate(state: State, certificate: Certificate) -> None:
     if certificate.kind == VoteKind.FINALIZE:
         settle(state, certificate)
     enter(state, certificate.view + 1)
+    if certificate.kind == VoteKind.NOTARIZE:
+        _await_finalization(state)
+
+
+def _await_finalization(state: State) -> None:
+    """A block that is known to be notarized long after its view ended must become final, too."""
+    if not state.is_set(TimerKind.FLUSH) and not state.attempt.is_flush_due:
+        state.set_timer(TimerKind.FLUSH, state.timing.flush)
 
 
 def settle(state: State, finalization: Certificate) -> None:

@@ -9,7 +9,9 @@ from protocol.consensus import (
     Halt,
     HaltReason,
     Persist,
+    Reason,
     ReportEquivocation,
+    SetTimer,
     StrayVote,
     TimerKind,
 )
@@ -133,3 +135,19 @@ def test_a_quorum_for_a_block_that_we_find_invalid_stops_us_for_good() -> None:
     talk.hears(others(F, 1, bad), THIRD)
 
     assert talk.hears(BlockSent(bad), THIRD) == [Halt(HaltReason.STATE_DIVERGED)]
+
+
+def test_a_block_that_turns_out_late_to_be_notarized_is_made_final_all_the_same() -> None:
+    """Its view was nullified, too. Then nobody but the flush timer wants the block to be final."""
+    talk = Conversation(FOLLOWER)
+    talk.hears(others(X, 1))
+    assert talk.fires(TimerKind.FLUSH, at=200) == []
+
+    effects = talk.hears(others(N, 1, FIRST))
+    assert SetTimer(timer(TimerKind.FLUSH, 2), 400) in effects
+    talk.syncs(talk.hears(BlockSent(FIRST)))
+    assert talk.machine.waiting_for().reason is None
+
+    talk.fires(TimerKind.FLUSH, at=400)
+    talk.fires(TimerKind.FLUSH, at=600)
+    assert talk.machine.waiting_for().reason is Reason.FLUSH
