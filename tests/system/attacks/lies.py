@@ -11,7 +11,8 @@ import trio
 import trio.lowlevel
 from msgspec.structs import replace
 
-from daemon.transport import Stream, StreamClosed
+from daemon.librarian.custodian import RECORD_PROTOCOL
+from daemon.transport import Stream, StreamClosed, Unreachable
 from protocol.blocks import Block, FinalizedBlocks
 from protocol.codec import decode, encode
 from protocol.digest import BUCKET_COUNT, DIGEST_SIZE
@@ -32,6 +33,8 @@ from protocol.messages import (
     Topic,
     sign_peer_record,
 )
+from protocol.request import REQUEST_VERSION, AccessRequest, sign_request
+from protocol.terms import Purpose
 from protocol.votes import Certificate, VoteKind
 from tests.system.attacks.siege import Attack, Siege
 from tests.system.attacks.wire import GONE
@@ -258,7 +261,50 @@ async def old_words(siege: Siege, seconds: float) -> str:
         return f"{len(words)} messages, {said} times in all"
 
 
+async def old_requests(siege: Siege, seconds: float) -> str:
+    """Send the request for a record that another member signed, as if it were ours."""
+    asker, thief = next(siege.foes), next(siege.foes)
+    request = AccessRequest(
+        version=REQUEST_VERSION,
+        subject=asker.id,
+        records=(),
+        purpose=Purpose.TREAT,
+        role="ward",
+        consent=None,
+        justification="",
+        valid_until=time.time_ns() // 1_000_000 + 3_600_000,
+    )
+    signed = sign_request(
+        asker.key,
+        request,
+        salt=secrets.token_bytes(32),
+        custodian=siege.victim.id,
+        network=siege.net.network,
+    )
+    async with hostile(asker, siege.victim) as honest:
+        assert (await _ask_for(honest, encode(signed)))[:1], "its own request is answered"
+    siege.watch(thief.key)
+    async with hostile(thief, siege.victim) as foe:
+        asked = 0
+        with trio.move_on_after(SECONDS_MAX):
+            while foe.is_connected:
+                with contextlib.suppress(*GONE, Unreachable):
+                    await _ask_for(foe, encode(signed))
+                asked += 1
+        if not foe.is_connected:
+            siege.note_cut_off()
+    return f"{asked} times"
+
+
+async def _ask_for(foe: Hostile, request: bytes) -> bytes:
+    stream = await foe.transport.open_stream(foe.target, RECORD_PROTOCOL)
+    async with stream:
+        await stream.send(request)
+        return await stream.receive()
+
+
 ATTACKS = (
+    Attack("a request of another member", "member", old_requests, BLAMED),
     Attack("false heights", "member", false_heights, BLAMED),
     Attack("false blocks", "member", false_blocks, BLAMED),
     Attack("false addresses of others", "member", false_addresses, BLAMED, is_long=True),

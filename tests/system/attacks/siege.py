@@ -8,6 +8,7 @@ The memory is the most that the kernel ever saw, not what a look now and then fi
 """
 
 import json
+import select
 import subprocess
 import sys
 import time
@@ -42,6 +43,8 @@ RSS_GROWTH_MAX = 96 * MEBIBYTE
 IDLE_SHARE_MAX = 0.3
 """Of a processor, in the second after an attack, with three authorities that miss a fourth."""
 IDLE_SECONDS_MAX = 20.0
+ATTACK_SECONDS_MAX = 120.0
+REPORT_SECONDS_MAX = 30.0
 WATCH_SECONDS_MIN = 1.0
 """How long an honest peer looks on, however soon an attack is over."""
 
@@ -148,11 +151,15 @@ class Siege:
         await self.report()
         rss = _reset_peak(self.victim.pid)
         self.started = time.monotonic()
-        note = await attack.run(self, attack.seconds)
+        with trio.fail_after(ATTACK_SECONDS_MAX):
+            note = await attack.run(self, attack.seconds)
         await trio.sleep(max(0.0, self.started + WATCH_SECONDS_MIN - time.monotonic()))
         served = await self.report()
         peak = _peak(self.victim.pid)
         idle = await self._wait_until_idle()
+        named = await trio.to_thread.run_sync(self._named, since, attack.names)
+        if attack.who == "authority":
+            await trio.to_thread.run_sync(self._forgive)
         cut_off = None if self.cut_off_at is None else self.cut_off_at - self.started
         return Row(
             name=attack.name,
@@ -163,7 +170,7 @@ class Siege:
             max_ms=round(served["max"], 1),
             rss_mib=round((peak - rss) / MEBIBYTE, 1),
             cut_off_seconds=None if cut_off is None else round(cut_off, 2),
-            named=await trio.to_thread.run_sync(self._named, since, attack.names),
+            named=named,
             idle_percent=round(100 * idle, 1),
             note=note,
         )
@@ -172,6 +179,12 @@ class Siege:
         """Return what the honest peer has seen since the last time."""
         found: dict[str, Any] = await trio.to_thread.run_sync(self.honest.report)
         return found
+
+    def _forgive(self) -> None:
+        """Start the victim anew: there is one authority to attack it, and it is banned now."""
+        assert self.victim.stop() == 0, self.victim.last_words()
+        self.victim.start()
+        wait_until(lambda: self.honest.report()["answered"], "the honest member is served again")
 
     def _named(self, since: float, events: tuple[str, ...]) -> str:
         """Return the log event that named an offender of this attack, or nothing."""
@@ -214,6 +227,8 @@ class Honest:
         assert self._process.stdout is not None
         self._process.stdin.write(b"\n")
         self._process.stdin.flush()
+        has_answered = select.select([self._process.stdout], [], [], REPORT_SECONDS_MAX)[0]
+        assert has_answered, "the honest member does not say what it has seen"
         found: dict[str, Any] = json.loads(self._process.stdout.readline())
         return found
 

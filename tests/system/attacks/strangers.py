@@ -14,7 +14,9 @@ from daemon.transport.admission import HANDSHAKE_SECONDS_MAX
 from daemon.transport.bytestream import BufferedStream
 from daemon.transport.identity import encode_public_key
 from daemon.transport.negotiation import encode_line, propose
-from daemon.transport.noise_handshake import NOISE_PROTOCOL
+from daemon.transport.noise_handshake import NOISE_PROTOCOL, NoiseHandshake
+from daemon.transport.yamux import YAMUX_PROTOCOL
+from daemon.transport.yamux_frames import SYN, WINDOW_UPDATE, encode_header
 from protocol.identity import SigningKey
 from tests.system.attacks.siege import Attack, Siege
 from tests.system.attacks.wire import (
@@ -32,6 +34,7 @@ from tests.system.attacks.wire import (
 CONNECTIONS = 10_000
 SOURCES = 100
 DIALS_AT_ONCE = 64
+REPLAYS = 20
 FILES_OF_OURS = 500
 
 LINES = (
@@ -198,6 +201,40 @@ async def _send(raw: BufferedStream, message: bytes) -> None:
     await raw.send_all(len(message).to_bytes(2, "big") + message)
 
 
+class _Recorder(Plain):
+    """Remembers what was sent."""
+
+    def __init__(self, socket: trio.SocketStream) -> None:
+        super().__init__(socket)
+        self.sent: list[bytes] = []
+
+    async def send_all(self, data: bytes | memoryview) -> None:
+        self.sent.append(bytes(data))
+        await super().send_all(data)
+
+
+async def recorded_sessions(siege: Siege, seconds: float) -> str:
+    """Send what a member sent in an earlier session, byte for byte."""
+    target = siege.target
+    async with plain(target) as socket:
+        recorder = _Recorder(socket)
+        raw = BufferedStream(recorder)
+        await propose(raw, [NOISE_PROTOCOL])
+        key = SigningKey(siege.member_seed())
+        session = await NoiseHandshake(key).dial(raw, target.member)
+        await propose(BufferedStream(session), [YAMUX_PROTOCOL])
+        await session.send_all(encode_header(WINDOW_UPDATE, SYN, 1, 0))
+    for number in range(REPLAYS):
+        async with plain(target, siege.watch_address(source(number))) as socket:
+            with contextlib.suppress(*GONE):
+                for data in recorder.sent:
+                    await socket.send_all(data)
+            with trio.fail_after(15):
+                await is_closed(socket)
+        siege.note_cut_off()
+    return f"{sum(map(len, recorder.sent))} bytes, {REPLAYS} times"
+
+
 async def handshakes(siege: Siege, seconds: float) -> str:
     """Make whole handshakes with new keys, as fast as both can, from two addresses."""
     target, count = siege.target, 0
@@ -250,6 +287,7 @@ ATTACKS = (
     ),
     Attack("keys of small order", "stranger", small_order_keys, ("handshake-refused",)),
     Attack("false identities", "stranger", false_identities, ("handshake-refused",)),
+    Attack("recorded sessions", "stranger", recorded_sessions, ("handshake-refused",)),
     Attack("1,000 silent connections", "stranger", some_silent_connections, ("handshake-refused",)),
     Attack(
         "10,000 silent connections",

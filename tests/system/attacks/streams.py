@@ -106,7 +106,18 @@ async def reset_streams(siege: Siege, seconds: float) -> str:
 
 
 async def beyond_the_window(siege: Siege, seconds: float) -> str:
-    """Push 300 MiB into a stream whatever its window is."""
+    """Send one byte more than the window of a stream."""
+    async with wired(siege.target, siege.member_seed()) as wire:
+        stream_id = await wire.open(PING_PROTOCOL)
+        with contextlib.suppress(*GONE):
+            await wire.write(data_frame(stream_id, bytes(WINDOW_SIZE + 1)))
+        await wire.wait_until_cut_off()
+        siege.note_cut_off()
+        return "by its header"
+
+
+async def into_a_dead_stream(siege: Siege, seconds: float) -> str:
+    """Push 300 MiB into a stream that the node has reset."""
     async with wired(siege.target, siege.member_seed()) as wire:
         stream_id = await wire.open(GOSSIP_PROTOCOL)
         frame = data_frame(stream_id, bytes(65_536))
@@ -117,7 +128,7 @@ async def beyond_the_window(siege: Siege, seconds: float) -> str:
                 pushed += len(frame)
         await wire.wait_until_cut_off()
         siege.note_cut_off()
-        return f"{pushed / MEBIBYTE:.1f} MiB, mostly in buffers of the kernel"
+        return f"{pushed / MEBIBYTE:.0f} MiB until it was cut off"
 
 
 async def unread_answers(siege: Siege, seconds: float) -> str:
@@ -204,7 +215,8 @@ ATTACKS = (
     Attack("sealed messages without data", "member", empty_messages, CUT, seconds=20),
     Attack("5,000 streams kept", "member", kept_streams, CUT),
     Attack("streams reset at once", "member", reset_streams, CUT, seconds=20),
-    Attack("300 MiB beyond the window", "member", beyond_the_window, CUT),
+    Attack("a byte beyond the window", "member", beyond_the_window, CUT),
+    Attack("300 MiB into a dead stream", "member", into_a_dead_stream, CUT),
     Attack("unread answers", "member", unread_answers, ("peer-disconnected",), is_long=True),
     Attack(
         "100 connections of one member",
