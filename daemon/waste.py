@@ -40,6 +40,8 @@ FRAME_SECONDS = 50e-6
 DROPPED_SECONDS = 1e-3
 """What a frame counts for that there was no room for, because its sender has filled its share."""
 
+BLAME_PAUSE_SECONDS = 0.5
+
 MEMBERS_MAX = 4_096
 
 MOVES_BURST = 8
@@ -67,6 +69,7 @@ class Waste:
         self.cpu_seconds = cpu_seconds
         self._blame = blame
         self._spent = _Leaking(leak_per_second=SHARE)
+        self._blamed_at: dict[MemberId, float] = {}
         self._moves = _Leaking(leak_per_second=MOVES_PER_SECOND)
 
     def received(self, member: MemberId, *, since: float, is_taken: bool) -> None:
@@ -85,9 +88,21 @@ class Waste:
             self._spent.add(input.sender, -seconds - FRAME_SECONDS)
 
     def _charge(self, member: MemberId, seconds: float) -> None:
-        if self._spent.add(member, seconds) > BURST_SECONDS:
+        if self._spent.add(member, seconds) > BURST_SECONDS and self._may_blame(member):
             taken = f"it took more than {BURST_SECONDS:g} s of the processor for nothing"
             self._blame(member, Wasteful(taken))
+
+    def _may_blame(self, member: MemberId) -> bool:
+        """Say it once for all that was under way when the member was cut off."""
+        now = trio.current_time()
+        last = self._blamed_at.get(member)
+        if last is not None and now - last < BLAME_PAUSE_SECONDS:
+            return False
+        self._blamed_at.pop(member, None)
+        self._blamed_at[member] = now
+        if len(self._blamed_at) > MEMBERS_MAX:
+            del self._blamed_at[next(iter(self._blamed_at))]
+        return True
 
     def temper(self, effects: list[Effect]) -> list[Effect]:
         """Return the effects, none if they only spread that a member has moved once more."""

@@ -4,6 +4,7 @@ import pytest
 import trio.testing
 
 from daemon.waste import (
+    BLAME_PAUSE_SECONDS,
     BURST_SECONDS,
     DROPPED_SECONDS,
     MOVES_BURST,
@@ -79,9 +80,15 @@ async def test_a_member_that_takes_too_much_for_nothing_is_blamed_and_no_other(
     assert not blamed
     cpu.judge(waste, PEER, [], 0.01)
     assert blamed == [PEER]
-    await trio.sleep(1 / SHARE)
+    cpu.judge(waste, PEER, [], 0.01)
+    assert blamed == [PEER], "one disconnection, one blame"
+    await trio.sleep(BLAME_PAUSE_SECONDS)
+    cpu.judge(waste, PEER, [], 0.1)
+    assert blamed == [PEER, PEER]
+    blamed.clear()
+    await trio.sleep(2 / SHARE)
     cpu.judge(waste, PEER, [], BURST_SECONDS / 2)
-    assert blamed == [PEER], "in time all is forgotten"
+    assert not blamed, "in time all is forgotten"
 
 
 async def test_what_is_of_use_costs_nothing_and_makes_good(blamed: Blamed) -> None:
