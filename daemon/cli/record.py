@@ -1,6 +1,5 @@
 """`placet record`: what this member keeps, and what it fetches from others."""
 
-import mimetypes
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +225,8 @@ def call_watched(home: Home, method: str, params: dict[str, Any], *, as_json: bo
 
 
 def _guess_type(file: Path) -> str:
+    import mimetypes  # Most commands need no table of them.
+
     known = MIME_TYPES.get(file.suffix.lower()) or mimetypes.guess_type(file.name)[0]
     return known or MIME_TYPE_UNKNOWN
 

@@ -7,7 +7,6 @@ operating system says into one sentence. Everything here blocks; call it in a wo
 
 import errno
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -62,7 +61,7 @@ def write_file(path: Path, data: bytes, *, replace: bool) -> None:
 
     Raises `FileExistsError` if there is such a file and it may not be replaced.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
     try:
         with create_file(draft) as file:
             file.write(data)
