@@ -23,7 +23,7 @@ from protocol.mempool import Mempool, Refusal
 from protocol.messages import Bundle
 from protocol.relay import Relay, item_of
 from protocol.state import is_member
-from protocol.submissions import COLLECT_DELAY, Submissions, SubmissionTimer
+from protocol.submissions import Submissions, SubmissionTimer
 
 PUSHED_SIZE_MAX = 64 * 1024
 """Bytes of bundles that are pushed at a time."""
@@ -79,7 +79,7 @@ class Intake:
         """Let what was collected leave, or come back when it is time."""
         if not self.submissions.is_due(now.monotonic):
             if self.submissions.is_collecting:
-                yield self._schedule("collect", COLLECT_DELAY, now)
+                yield self._schedule("collect", self.submissions.due_in(now.monotonic), now)
             return
         for bundle in self.submissions.take(now.monotonic):
             accepted, refusals = self._admit_own(bundle, now)

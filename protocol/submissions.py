@@ -48,8 +48,12 @@ class Submissions:
 
     def is_due(self, now: int) -> bool:
         """Say whether what was collected should leave now (`now` in monotonic milliseconds)."""
-        is_idle = self._sent_at is None or now - self._sent_at >= COLLECT_DELAY
-        return bool(self._collected) and (is_idle or len(self._collected) >= EVENTS_PER_BUNDLE_MAX)
+        is_full = len(self._collected) >= EVENTS_PER_BUNDLE_MAX
+        return bool(self._collected) and (is_full or self.due_in(now) == 0)
+
+    def due_in(self, now: int) -> int:
+        """Return how long others may still join what was collected, however many came already."""
+        return 0 if self._sent_at is None else max(0, self._sent_at + COLLECT_DELAY - now)
 
     @property
     def is_collecting(self) -> bool:

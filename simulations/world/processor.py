@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from protocol.blocks import Block
 from protocol.codec import decode
-from protocol.consensus import Persisted
+from protocol.consensus import Persisted, Started
 from protocol.effects import (
     BlocksStored,
     EventsSubmitted,
@@ -67,7 +67,9 @@ class Processor:
         if isinstance(input, Persisted | BlocksStored):
             return False
         queue = self._queue_of(input)
-        if len(queue) < WAITING_MAX:
+        if isinstance(input, Started):  # Of a new core: nothing that waits may come before.
+            queue.appendleft(input)
+        elif len(queue) < WAITING_MAX:
             queue.append(input)
         if not self._is_busy:
             self._serve()
@@ -75,7 +77,7 @@ class Processor:
 
     def _queue_of(self, input: Any) -> deque[Any]:
         match input:
-            case TimerFired():
+            case TimerFired() | Started():
                 return self._timers
             case MessageReceived(message=message) if isinstance(message, ConsensusMessage):
                 return self._urgent if self.is_urgent_first else self._ordinary

@@ -162,11 +162,12 @@ def test_our_event_goes_to_all_neighbours_and_is_remembered(desk: Desk) -> None:
 def test_while_more_come_they_are_collected(desk: Desk) -> None:
     desk.submit(event(1))
 
-    collect = ScheduleTimer(SubmissionTimer("collect"), 5 + COLLECT_DELAY)
+    collect = ScheduleTimer(SubmissionTimer("collect"), COLLECT_DELAY)
     assert desk.submit(event(2), now=5) == [collect]
+    assert desk.submit(event(3), now=8) == [collect], "who comes later does not wait longer"
     assert len(desk.example.mempool) == 1
-    list(desk.intake.send_collected(AUTHORITIES, at(15)))
-    assert len(desk.example.mempool) == 2
+    list(desk.intake.send_collected(AUTHORITIES, at(10)))
+    assert len(desk.example.mempool) == 3
 
 
 def test_what_is_refused_goes_back_and_not_out(desk: Desk) -> None:

@@ -1,0 +1,41 @@
+"""A slow machine takes its inputs one after the other, in the order of the driver."""
+
+from typing import Any
+
+from protocol.consensus import Instant, Started
+from protocol.effects import EventsSubmitted, HeartbeatTimer, TimerFired
+from simulations.world.network import Network
+from simulations.world.processor import Processor
+
+
+class SlowHost:
+    """Has a machine that only notes what it is given."""
+
+    def __init__(self) -> None:
+        self.network = Network(seed=1)
+        self.machine = self
+        self.given: list[Any] = []
+
+    def step(self, _: Instant, input: Any) -> list[Any]:
+        self.given.append(input)
+        return []
+
+    def now(self) -> Instant:
+        return Instant(self.network.now, self.network.now)
+
+    def enqueue(self, effects: list[Any]) -> None:
+        assert effects == []
+
+    def holds(self, *_: Any) -> bool:
+        return False
+
+
+def test_nothing_that_waits_comes_before_a_new_core_has_started() -> None:
+    host = SlowHost()
+    processor = Processor(host, 1_000)
+    events, timer = EventsSubmitted(()), TimerFired(HeartbeatTimer())
+    for input in (events, events, timer, Started()):
+        assert processor.takes(input)
+    host.network.run(until=10_000)
+
+    assert host.given == [events, Started(), timer, events]
