@@ -76,6 +76,10 @@ class NetworkSection(Section, frozen=True):
     """Members to try before any other address is known: `member id in hex@address`."""
     mdns: bool = True
     """Whether to look for members on the local network."""
+    behind_nat: bool = False
+    """Whether nobody can dial us, so that others must reach us through a relay."""
+    relay: bool = True
+    """Whether members that are behind NAT may be reached through us, if we are not."""
 
 
 class LogSection(Section, frozen=True):

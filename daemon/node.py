@@ -30,7 +30,16 @@ from daemon.pruner import Pruner
 from daemon.receipts import Receipt
 from daemon.storage.staging import staged_buckets
 from daemon.storage.tables import accepted_recoveries, peer_records, recoveries
-from daemon.transport import Stream, Transport, TransportLimits, Unreachable
+from daemon.transport import (
+    Relay,
+    Reservations,
+    Stream,
+    Transport,
+    TransportLimits,
+    Unreachable,
+    format_circuit,
+    is_circuit,
+)
 from daemon.waste import Wasteful
 from protocol.core import Core
 from protocol.digest import StateDigest
@@ -106,6 +115,16 @@ class Node:
             ),
             blame=self._blame,
         )
+        self.relay: Relay | None = None
+        self.reservations: Reservations | None = None
+        if config.network.behind_nat:
+            self.reservations = Reservations(
+                self.transport, candidates=self._relays, on_change=self._tell_addresses
+            )
+        elif config.network.relay:
+            self.relay = Relay(
+                self.transport, admit=self._is_welcome, addresses=self._own_addresses
+            )
         self.swarm = Swarm(self.transport, me=self.me, wanted=self.wanted)
         self.driver = Driver(
             core=Core(self._origin(disk)),
@@ -178,6 +197,8 @@ class Node:
             nursery.start_soon(self.pruner.run)
             nursery.start_soon(self.candidacy.run)
             await self._tell_addresses()
+            if self.reservations is not None:
+                nursery.start_soon(self.reservations.run)
             if self.config.network.mdns:
                 nursery.start_soon(self._look_around)
             log.info(
@@ -295,11 +316,29 @@ class Node:
 
     async def _tell_addresses(self) -> None:
         """Sign and gossip where we are; nothing if nobody can reach us there."""
-        addresses = self.config.network.announce or self.transport.addresses
         record = sign_peer_record(
-            self.keys.signing, self.network, self.now(), tuple(addresses)[:ADDRESSES_MAX]
+            self.keys.signing, self.network, self.now(), self._own_addresses()[:ADDRESSES_MAX]
         )
         await self.driver.put(PeerRecordIssued(record))
+
+    def _own_addresses(self) -> tuple[str, ...]:
+        """Return where we are reached: behind NAT, through relays."""
+        announced = self.config.network.announce
+        if self.reservations is None:
+            return announced or self.transport.addresses
+        circuits = [
+            format_circuit(relay, address)
+            for relay in self.reservations.relays
+            for address in self._direct_addresses(relay)[:1]
+        ]
+        return (*announced, *circuits)
+
+    def _relays(self) -> list[MemberId]:
+        """Return who may be our relay, the authorities first."""
+        return [member for member in self.wanted() if self._direct_addresses(member)]
+
+    def _direct_addresses(self, member: MemberId) -> list[str]:
+        return [each for each in self.addresses(member) if not is_circuit(each)]
 
     def _origin(self, disk: Disk) -> Origin:
         store = disk.store

@@ -4,13 +4,18 @@ Bottom up: `addresses`, `identity`; `bytestream`, `negotiation` (multistream-sel
 `yamux_frames`, `yamux_outbox`, `yamux_stream`, `yamux`; `connection` puts these on one another.
 `listening`, `dialling`, `admission`, `table`, `reception` and `guards` keep connections and streams
 in bounds. `frames` and `stream` are what others see of a stream, and `transport` of it all.
+`circuits` lead through a member's `relay` to one that nobody can dial, and that has `reservations`
+there.
 """
 
+from daemon.transport.circuits import format_circuit, is_circuit
 from daemon.transport.errors import StreamClosed, Unreachable
 from daemon.transport.frames import FRAME_SIZE_MAX
 from daemon.transport.listening import CannotListen
 from daemon.transport.news import Change, News, PeerConnected, PeerDisconnected
 from daemon.transport.reception import StreamHandler
+from daemon.transport.relay import Relay
+from daemon.transport.reservations import Reservations
 from daemon.transport.stream import Stream
 from daemon.transport.transport import Transport, TransportLimits
 from daemon.transport.yamux import YamuxLimits
@@ -22,6 +27,8 @@ __all__ = [
     "News",
     "PeerConnected",
     "PeerDisconnected",
+    "Relay",
+    "Reservations",
     "Stream",
     "StreamClosed",
     "StreamHandler",
@@ -29,4 +36,6 @@ __all__ = [
     "TransportLimits",
     "Unreachable",
     "YamuxLimits",
+    "format_circuit",
+    "is_circuit",
 ]

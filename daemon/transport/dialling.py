@@ -6,7 +6,7 @@ import trio
 
 from daemon.transport.addresses import InvalidAddress, parse_address
 from daemon.transport.admission import HANDSHAKE_SECONDS_MAX
-from daemon.transport.connection import Connection, dial
+from daemon.transport.connection import Connection, Line, Socket, dial
 from daemon.transport.errors import StreamClosed, Unreachable
 from daemon.transport.negotiation import NoCommonProtocol
 from daemon.transport.noise_handshake import NoiseHandshake
@@ -25,29 +25,29 @@ _HANDSHAKE_ERRORS = (
 )
 
 
-async def dial_address(
-    address: str, member: MemberId, handshake: NoiseHandshake, limits: YamuxLimits
-) -> Connection:
-    """Return a connection to exactly `member` at `address`, or raise `Unreachable`."""
-    socket = await _open_socket(address)
-    try:
-        with trio.fail_after(HANDSHAKE_SECONDS_MAX):
-            return await dial(socket, handshake, member, limits)
-    except _HANDSHAKE_ERRORS as error:
-        await trio.aclose_forcefully(socket)
-        raise Unreachable(_in_words(error)) from error
-    except BaseException:
-        await trio.aclose_forcefully(socket)
-        raise
-
-
-async def _open_socket(address: str) -> trio.SocketStream:
+async def open_socket(address: str) -> Socket:
+    """Return a TCP connection, or raise `Unreachable`."""
     try:
         host, port = parse_address(address)
         with trio.fail_after(DIAL_SECONDS_MAX):
-            return await trio.open_tcp_stream(host, port)
+            return Socket(await trio.open_tcp_stream(host, port))
     except (InvalidAddress, OSError, trio.TooSlowError) as error:
         raise Unreachable(_in_words(error)) from error
+
+
+async def dial_on(
+    line: Line, member: MemberId, handshake: NoiseHandshake, limits: YamuxLimits
+) -> Connection:
+    """Return a connection to exactly `member` at the end of `line`, or raise `Unreachable`."""
+    try:
+        with trio.fail_after(HANDSHAKE_SECONDS_MAX):
+            return await dial(line, handshake, member, limits)
+    except _HANDSHAKE_ERRORS as error:
+        await line.abort()
+        raise Unreachable(_in_words(error)) from error
+    except BaseException:
+        await line.abort()
+        raise
 
 
 def _in_words(error: BaseException) -> str:

@@ -50,10 +50,11 @@ def encode_identity(
         observed_addr=Multiaddr(observed).to_bytes(),
         protocols=list(protocols),
     ).SerializeToString()
-    return _encode_varint(len(message)) + message
+    return encode_varint(len(message)) + message
 
 
-def _encode_varint(value: int) -> bytes:
+def encode_varint(value: int) -> bytes:
+    """Return a length as libp2p writes it before a message (multiformats `unsigned-varint`)."""
     encoded = bytearray()
     while value >= 0x80:
         encoded.append(value & 0x7F | 0x80)

@@ -39,6 +39,10 @@ class Stream:
         """
         self._decoder = FrameDecoder(size_max)
 
+    def as_bytes(self) -> BufferedStream:
+        """Return the stream for protocols that have no frames; those do not use both."""
+        return self._buffered
+
     async def send(self, frame: bytes) -> None:
         """Send one frame; raise `StreamClosed`.
 

@@ -2,6 +2,7 @@
 
 There is one connection for each member. When a second one comes up:
 
+- One that needs no relay stays in place of one that does.
 - If the two sides dialled each other within `SIMULTANEOUS_SECONDS`, both keep the one that the
   member with the lower id dialled: they decide alike without a word.
 - Otherwise the new one stays. The peer would not have dialled if it still had the old one, so that
@@ -70,6 +71,8 @@ class ConnectionTable:
         return member in self._strangers
 
     def _stays(self, old: Connection, new: Connection) -> bool:
+        if old.line.relay is not None and new.line.relay is None:
+            return False
         if old.is_dialled == new.is_dialled:
             return False
         if new.opened_at - old.opened_at > SIMULTANEOUS_SECONDS:

@@ -14,11 +14,12 @@ from functools import partial
 import structlog
 import trio
 
-from daemon.transport.addresses import ADDRESSES_MAX, expand_wildcards
+from daemon.transport.addresses import ADDRESSES_MAX, InvalidAddress, expand_wildcards
 from daemon.transport.admission import Handshakes, StrangerGate
 from daemon.transport.bytestream import BufferedStream
-from daemon.transport.connection import Connection, accept, remote_host
-from daemon.transport.dialling import dial_address
+from daemon.transport.circuits import Circuit, call, is_circuit, parse_circuit
+from daemon.transport.connection import Connection, Line, Socket, accept, remote_host
+from daemon.transport.dialling import dial_on, open_socket
 from daemon.transport.errors import StreamClosed, Unreachable
 from daemon.transport.guards import Border
 from daemon.transport.listening import address_of, open_listeners
@@ -31,6 +32,7 @@ from daemon.transport.reception import (
     Reception,
     StreamHandler,
 )
+from daemon.transport.relay_messages import HOP_PROTOCOL
 from daemon.transport.stream import Stream
 from daemon.transport.table import ConnectionTable
 from daemon.transport.yamux import YamuxLimits
@@ -39,6 +41,9 @@ from protocol.identity import MemberId, SigningKey, short
 
 STRANGER_IDLE_SECONDS_MAX = 10
 """How long a stranger may stay without a stream."""
+
+CIRCUIT_DIAL_SECONDS_MAX = 10
+"""To reach a relay, and the member at its other side."""
 
 STRANGER_TICK_SECONDS = 0.5
 """How often we look whether a stranger is idle, or has become a member."""
@@ -182,6 +187,16 @@ class Transport:
         connection = self._table.get(member)
         return None if connection is None else connection.address
 
+    def relay_of(self, member: MemberId) -> MemberId | None:
+        """Return who carries the connection to `member`, if it is a circuit."""
+        connection = self._table.get(member)
+        return None if connection is None else connection.line.relay
+
+    def connected_at(self, member: MemberId) -> float | None:
+        """Return when the connection to `member` came up, by trio's clock, if there is one."""
+        connection = self._table.get(member)
+        return None if connection is None else connection.opened_at
+
     async def disconnect(self, member: MemberId) -> None:
         """End the connection to `member`, for instance because it was removed."""
         connection = self._table.get(member)
@@ -202,33 +217,62 @@ class Transport:
 
     async def _dial(self, member: MemberId, addresses: Sequence[str]) -> None:
         failures = []
-        for address in addresses[:ADDRESSES_MAX]:
+        for address in sorted(addresses, key=is_circuit)[:ADDRESSES_MAX]:
             try:
-                connection = await dial_address(
-                    address, member, self._handshake, self._limits.member
-                )
+                line = await self._open_line(address, member)
+                connection = await dial_on(line, member, self._handshake, self._limits.member)
             except Unreachable as error:
                 failures.append(f"{address}: {error}")
                 continue
             if self._nursery is None:
-                await trio.aclose_forcefully(connection.socket)
+                await line.abort()
                 raise Unreachable("the transport is not running")
             self._register(connection, self._nursery)
             self._nursery.start_soon(self._carry, connection)
             return
         raise Unreachable("; ".join(failures) or "no address is known")
 
+    async def _open_line(self, address: str, member: MemberId) -> Line:
+        try:
+            circuit = parse_circuit(address)
+        except InvalidAddress as error:
+            raise Unreachable(str(error)) from error
+        if circuit is None:
+            return await open_socket(address)
+        if circuit.relay in (self.me, member) or not self._admit(circuit.relay):
+            raise Unreachable("its relay is not another member")
+        try:
+            with trio.fail_after(CIRCUIT_DIAL_SECONDS_MAX):
+                await self.connect(circuit.relay, [circuit.relay_address])
+                if self.relay_of(circuit.relay) is not None:
+                    raise Unreachable("its relay is behind a relay")
+                stream = await self.open_stream(circuit.relay, HOP_PROTOCOL)
+                return await call(stream, member, address)
+        except trio.TooSlowError as error:
+            raise Unreachable("no answer through the relay in time") from error
+
+    async def welcome(self, circuit: Circuit) -> None:
+        """Carry what a member makes of a circuit on which it calls us, to its end."""
+        try:
+            await self._receive(circuit, f"relay {short(circuit.relay)}")
+        finally:
+            await circuit.abort()
+
     async def _welcome(self, socket: trio.SocketStream) -> None:
-        """Turn an accepted TCP connection into a peer's, or drop it."""
-        host = remote_host(socket)
+        await self._receive(Socket(socket), remote_host(socket))
+
+    async def _receive(self, line: Line, host: str) -> None:
+        """Turn a connection that came in into a peer's, or drop it."""
         with self._border.contain("handshake", address=host):
             with self._handshakes.place(host):
-                connection = await accept(socket, self._handshake, self._limits.stranger)
+                connection = await accept(line, self._handshake, self._limits.stranger)
             if connection.member == self.me:
                 raise ProtocolError("the peer has our own key: is a copy of this node running?")
             if self._admit(connection.member):
                 self._require_room(connection.member)
                 connection.yamux.raise_limits(self._limits.member)
+            elif line.relay is not None:
+                raise LimitExceeded("strangers are not let in through a relay")
             elif not self._strangers.admits(host):
                 raise LimitExceeded("too many strangers connect from one address")
             assert self._nursery is not None, "we run in it"
@@ -265,7 +309,7 @@ class Transport:
                 await connection.yamux.run(partial(self._reception.receive, connection))
             finally:
                 self._drop(connection)
-                await trio.aclose_forcefully(connection.socket)
+                await connection.line.abort()
         if isinstance(outcome.error, ProtocolError):
             self._blame(connection.member, outcome.error)
         say("peer-disconnected", peer=peer, reason=connection.yamux.close_reason)

@@ -1,11 +1,11 @@
 """Which of two connections stays, and which stranger goes."""
 
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
-import trio
 
-from daemon.transport.connection import Connection
+from daemon.transport.connection import Connection, Line
 from daemon.transport.table import SIMULTANEOUS_SECONDS, ConnectionTable
 from daemon.transport.yamux import Yamux
 
@@ -13,7 +13,12 @@ LOW, HIGH = bytes(32), bytes([255]) * 32
 
 
 def connection(
-    member: bytes, *, is_dialled: bool = False, opened_at: float = 0, host: str = "192.0.2.1"
+    member: bytes,
+    *,
+    is_dialled: bool = False,
+    opened_at: float = 0,
+    host: str = "192.0.2.1",
+    relay: bytes | None = None,
 ) -> Connection:
     return Connection(
         member=member,
@@ -21,7 +26,7 @@ def connection(
         is_dialled=is_dialled,
         opened_at=opened_at,
         yamux=cast(Yamux, None),
-        socket=cast(trio.SocketStream, None),
+        line=cast(Line, SimpleNamespace(relay=relay)),
     )
 
 
@@ -95,3 +100,17 @@ def test_strangers_of_one_address_make_room_for_each_other_and_not_for_a_newcome
         if loser is not None:
             connections.remove(loser)
     assert connections.get(newcomer.member) is newcomer
+
+
+@pytest.mark.parametrize("is_dialled", [False, True])
+@pytest.mark.parametrize("me", [LOW, HIGH])
+def test_a_direct_connection_takes_the_place_of_a_circuit_at_once(
+    me: bytes, is_dialled: bool
+) -> None:
+    table = ConnectionTable(me, strangers_max=1)
+    peer = HIGH if me == LOW else LOW
+    circuit = connection(peer, is_dialled=not is_dialled, relay=bytes([7]) * 32)
+    direct = connection(peer, is_dialled=is_dialled, opened_at=1)
+    assert table.add(circuit, is_stranger=False) is None
+    assert table.add(direct, is_stranger=False) is circuit
+    assert table.get(peer) is direct

@@ -18,7 +18,7 @@ from daemon.transport import (
     TransportLimits,
     Unreachable,
 )
-from daemon.transport.connection import dial
+from daemon.transport.connection import Socket, dial
 from daemon.transport.frames import FRAME_SIZE_MAX
 from daemon.transport.noise_handshake import NoiseHandshake
 from daemon.transport.transport import MEMBER_LIMITS
@@ -297,7 +297,7 @@ async def test_a_copy_of_ourselves_is_refused() -> None:
         with structlog.testing.capture_logs() as logs:
             socket = await trio.open_tcp_stream("127.0.0.1", int(one.addresses[0].split("/")[-1]))
             handshake = NoiseHandshake(SigningKey(bytes([1]) * 32))
-            connection = await dial(socket, handshake, one.me, MEMBER_LIMITS)
+            connection = await dial(Socket(socket), handshake, one.me, MEMBER_LIMITS)
             with trio.fail_after(SECONDS_MAX):
                 await connection.yamux.run(_refuse)
             await trio.aclose_forcefully(socket)
