@@ -12,6 +12,8 @@ from pathlib import Path
 from signal import Signals
 from typing import Any
 
+from msgspec.structs import replace
+
 from daemon.client import Client
 from daemon.joining.founding import make_genesis, settle
 from daemon.joining.genesis_file import load_genesis
@@ -26,6 +28,7 @@ from simulations.scenario.names import all_nodes
 
 ROOT = Path(__file__).resolve().parents[2]
 PORT = 4001
+EVERYWHERE = f"/ip4/0.0.0.0/tcp/{PORT}"
 DELAY_BOUND_MIN = 250
 """Milliseconds: timers must not fire because this one machine is busy with all nodes."""
 READY_SECONDS_MAX = 60.0
@@ -136,6 +139,11 @@ class Daemons:
             if not node.is_up:
                 raise DaemonsFailed(f"{node.name} ended: {node.last_words()}")
 
+    def stop(self) -> None:
+        """End all, so that their disks can be read."""
+        for node in self.all():
+            node.stop(Signals.SIGTERM)
+
 
 @contextmanager
 def made_daemons(
@@ -145,9 +153,11 @@ def made_daemons(
     names = all_nodes(scenario.network)
     addresses = _addresses(len(names), networks)
     homes = {name: Home(folder / name) for name in names}
+    # Who may be moved listens on all addresses that its network will ever have.
+    listen = [EVERYWHERE] * len(names) if networks else addresses
     cards = [
-        create_home(homes[name], Plan(name=name, kind=_kind(name), listen=[at], mdns=False), None)
-        for name, at in zip(names, addresses, strict=True)
+        replace(create_home(homes[name], _plan(name, at), None), addresses=(address,))
+        for name, at, address in zip(names, listen, addresses, strict=True)
     ]
     genesis = make_genesis(
         cards,
@@ -195,6 +205,10 @@ def _end(node: Daemon) -> None:
 
 def _prefix(networks: Sequence[Namespace] | None, place: int) -> tuple[str, ...]:
     return ("ip", "netns", "exec", networks[place].name) if networks else ()
+
+
+def _plan(name: str, listen: str) -> Plan:
+    return Plan(name=name, kind=_kind(name), listen=[listen], mdns=False)
 
 
 def _kind(name: str) -> str:

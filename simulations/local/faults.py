@@ -7,6 +7,11 @@
     partition        `nodes` and all others hear nothing of each other
     cut              the first of `nodes` and the rest of them hear nothing of each other
     link             the links of the fault's `link` are as it says
+    move             `nodes` have other addresses from now on, at which their peers must find them
+    random           many of all these, as `simulations.local.draw` makes them of the seed
+
+A partition or a cut that is one-way leaves connections half open: one side hears, the other does
+not.
 
 Faults of clocks, disks and processors would need more than signals: a scenario with them is refused
 rather than run without them.
@@ -20,16 +25,18 @@ from functools import partial
 
 from simulations.errors import SimulationError
 from simulations.local.daemons import Daemon, Daemons
+from simulations.local.draw import BY_SIGNALS, RANDOM, drawn_faults
 from simulations.local.shaping import Shaping
 from simulations.scenario.model import Fault, Scenario
 from simulations.scenario.names import nodes_of
 from simulations.world.links import Cut, Gap
 
-BY_SIGNALS = frozenset({"crash", "restart", "rolling-restart", "pause"})
-BY_LINKS = frozenset({"partition", "cut", "link"})
+BY_LINKS = frozenset({"partition", "cut", "link", "move", RANDOM})
 
 RESTART_DOWN = 1_000
 
+Move = Callable[[str], None]
+"""Gives a node another address."""
 Action = Callable[[], None]
 Told = Callable[[str, str, str], None]
 """Hears the kind of a trace event, the node, and a text."""
@@ -49,7 +56,7 @@ def check_local(scenario: Scenario, *, has_links: bool) -> None:
     for fault in scenario.faults:
         if fault.kind not in BY_SIGNALS | BY_LINKS:
             raise NotLocal(f"there is no `{fault.kind}` for real daemons")
-        if fault.at is None:
+        if fault.at is None and fault.kind != RANDOM:
             raise NotLocal(f"the {fault.kind} of real daemons needs a time (`at`)")
         if fault.kind in BY_LINKS and not has_links:
             raise NotLocal(f"a {fault.kind} needs network namespaces, which there are none of here")
@@ -58,14 +65,24 @@ def check_local(scenario: Scenario, *, has_links: bool) -> None:
 class Faults:
     """The plan of a run: what to do next, and when, in milliseconds from its begin."""
 
-    def __init__(self, scenario: Scenario, daemons: Daemons, shaping: Shaping, told: Told) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        seed: int,
+        daemons: Daemons,
+        shaping: Shaping,
+        *,
+        move: Move,
+        told: Told,
+    ) -> None:
         self._scenario = scenario
         self._daemons = daemons
         self._shaping = shaping
+        self._move = move
         self._told = told
         self._order = itertools.count()
         self._planned: list[tuple[int, int, Action]] = []
-        for fault in scenario.faults:
+        for fault in drawn_faults(scenario, seed):
             assert fault.at is not None
             self._plan(fault.at, partial(self._begin, fault))
 
@@ -101,6 +118,10 @@ class Faults:
                     node.send(signal.SIGSTOP)
                     self._told("fault", node.name, "SIGSTOP")
                     self._plan(end, partial(self._resume, node))
+            case "move":
+                for node in self._nodes(fault):
+                    self._move(node.name)
+                    self._told("fault", node.name, "move")
             case _:
                 self._change_links(fault, end)
 

@@ -4,7 +4,7 @@ agreement     no two nodes call different blocks final at one height
 order         each node's log tells of one height after the other
 convergence   all nodes come to the same newest block
 verification  each node finds its own chain right, from genesis, with every signature
-liveness      what was brought to a correct node is final
+liveness      what was brought to a node is final or refused, if its client asks again
 lost-event    what a node called final is on the chain
 daemon        no process ended by itself, and no node has halted
 """
@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulations.local.daemons import Daemon, Daemons, wait_until
-from simulations.local.load import FINAL, UNREACHED, Submission
+from simulations.local.load import UNREACHED, Submission
 from simulations.outcome import Violation
 from simulations.scenario.model import Scenario
 
-REFUSALS_THAT_END = frozenset({"node-silent", "not-final-in-time", "timeout"})
+NO_REFUSALS = frozenset({"", UNREACHED, "node-silent", "not-final-in-time", "timeout"})
 """Answers after which an event may still become final."""
 
 
@@ -66,11 +66,12 @@ def find_violations(
     for done in submissions:
         if done.event is None or done.event in chains.events:
             continue
-        if done.answer == FINAL:
+        if done.is_called_final:
             text = f"{done.event[:8]} was called final, and is not on the chain"
             yield Violation("lost-event", done.submitted_at, done.node, text)
-        elif scenario.check.liveness and _must_be_final(done, daemons[done.node]):
-            text = f"{done.event[:8]} is not final: {done.answer or 'no answer'}"
+        elif scenario.check.liveness and not _is_refused(done):
+            said = done.answer_again or done.answer or "no answer"
+            text = f"{done.event[:8]} is neither final nor refused: {said}"
             yield Violation("liveness", done.submitted_at, done.node, text)
 
 
@@ -109,8 +110,6 @@ def _failed(daemons: Daemons, at: int) -> Iterator[Violation]:
                 yield Violation("daemon", at, node.name, str(problem["cause"]))
 
 
-def _must_be_final(done: Submission, node: Daemon) -> bool:
-    """Say whether nothing excuses it: neither a refusal nor a node that was interrupted."""
-    if done.answer == UNREACHED or node.was_interrupted:
-        return False
-    return not done.answer or done.answer in REFUSALS_THAT_END
+def _is_refused(done: Submission) -> bool:
+    """Say whether a node has said what forbids it."""
+    return (done.answer_again or done.answer) not in NO_REFUSALS

@@ -57,6 +57,13 @@ class Submission:
     answer: str = ""
     """`final`, `unreached`, or the code of the error."""
     latency: int = 0
+    signed: SignedEvent | None = field(default=None, repr=False)
+    answer_again: str = ""
+    """What the same node says in the end about the same event, if it was not final at once."""
+
+    @property
+    def is_called_final(self) -> bool:
+        return FINAL in (self.answer, self.answer_again)
 
 
 @dataclass(slots=True)
@@ -84,6 +91,22 @@ class Workload:
     def finish(self) -> None:
         """Wait for all answers; a call has an end of its own."""
         self._pool.shutdown(wait=True)
+
+    def insist(self) -> None:
+        """Bring again what is not known to be final, as its client would; wait for all answers."""
+        with ThreadPoolExecutor(IN_FLIGHT_MAX, thread_name_prefix="again") as pool:
+            for done in self.submissions:
+                if done.signed is not None and done.answer != FINAL:
+                    pool.submit(self._bring_again, done, encode(done.signed).hex())
+
+    def _bring_again(self, done: Submission, event: str) -> None:
+        try:
+            self.daemons[done.node].call("events.submit", {"event": event})
+            done.answer_again = FINAL
+        except NodeNotRunning:
+            done.answer_again = UNREACHED
+        except (CallFailed, NodeSilent) as error:
+            done.answer_again = error.code
 
     def _submit(self, planned: Planned) -> None:
         node = self.daemons[planned.node]
@@ -128,6 +151,7 @@ class Workload:
         self._bring(node, self._signed(body, patient), done)
 
     def _bring(self, node: Daemon, signed: SignedEvent, done: Submission) -> None:
+        done.signed = signed
         done.event = event_id(signed.event, network_id(self.daemons.genesis)).hex()
         node.call("events.submit", {"event": encode(signed).hex()})
 

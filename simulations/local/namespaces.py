@@ -21,6 +21,8 @@ PREFIX = "placet-sim"
 NAMESPACES = Path("/run/netns")
 DEVICE = Path("/dev/net/tun")
 MTU = 9_000
+PREFIX_LENGTH = 8
+"""All addresses of all nodes are neighbours, so that none needs a router."""
 COMMAND_SECONDS_MAX = 20
 
 _SET_INTERFACE = 0x400454CA
@@ -41,6 +43,8 @@ class Namespace(NamedTuple):
     device: int
     """The file from which its packets are read, and to which they are written."""
     address: str
+    """The first one that it has."""
+    interface: str
 
 
 def why_not() -> str | None:
@@ -66,6 +70,12 @@ def namespaces(count: int) -> Iterator[list[Namespace]]:
         yield [_make(place, stack) for place in range(count)]
 
 
+def change_address(network: Namespace, address: str) -> None:
+    """Take the address of a network away, and give it another one."""
+    _ip("-n", network.name, "addr", "flush", "dev", network.interface, "scope", "global")
+    _ip("-n", network.name, "addr", "add", f"{address}/{PREFIX_LENGTH}", "dev", network.interface)
+
+
 def remove_left_behind() -> None:
     """Remove the namespaces of processes that are gone."""
     if not NAMESPACES.is_dir():
@@ -84,10 +94,10 @@ def _make(place: int, stack: ExitStack) -> Namespace:
     stack.callback(_remove, name)
     _ip("link", "set", interface, "netns", name)
     address = address_of(place)
-    _ip("-n", name, "addr", "add", f"{address}/16", "dev", interface)
+    _ip("-n", name, "addr", "add", f"{address}/{PREFIX_LENGTH}", "dev", interface)
     _ip("-n", name, "link", "set", interface, "mtu", str(MTU), "up")
     _ip("-n", name, "link", "set", "lo", "up")
-    return Namespace(name, device, address)
+    return Namespace(name, device, address, interface)
 
 
 def _open_device(interface: str) -> int:

@@ -20,7 +20,8 @@ from simulations.local.daemons import Daemons, made_daemons
 from simulations.local.faults import Faults, check_local
 from simulations.local.findings import find_violations, read_chains, settle
 from simulations.local.load import FINAL, NOT_DRIVEN, Workload, plan_load
-from simulations.local.namespaces import Namespace, namespaces, why_not
+from simulations.local.namespaces import Namespace, change_address, namespaces, why_not
+from simulations.local.remains import find_in_remains, read_remains
 from simulations.local.shaping import Shaping
 from simulations.local.switch import Switch
 from simulations.metrics import percentile
@@ -44,6 +45,7 @@ class _Stage:
     daemons: Daemons
     shaping: Shaping
     switch: Switch | None
+    networks: list[Namespace] | None
     began: float = 0.0
     told: list[TraceEvent] = field(default_factory=list)
     settled_ms: int | None = None
@@ -54,6 +56,13 @@ class _Stage:
 
     def tell(self, kind: str, node: str, text: str) -> None:
         self.told.append(TraceEvent(self.now(), kind, node, None, text))
+
+    def move(self, node: str) -> None:
+        """Give a node another address."""
+        assert self.networks is not None, "who has no network of its own is not moved"
+        assert self.switch is not None
+        (place,) = self.shaping.places(node)
+        change_address(self.networks[place], self.switch.note_move(place))
 
 
 def simulate(
@@ -109,7 +118,7 @@ def _stage(
             _switched(made, shaping, seed) as switch,
             made_daemons(scenario, home, made, time.time_ns() // 1_000_000) as daemons,
         ):
-            yield _Stage(scenario, seed, home, daemons, shaping, switch)
+            yield _Stage(scenario, seed, home, daemons, shaping, switch, made)
     finally:
         if folder is None:
             shutil.rmtree(home, ignore_errors=True)
@@ -131,7 +140,14 @@ def _play(stage: _Stage) -> Workload:
     scenario = stage.scenario
     planned = plan_load(scenario, stage.seed)
     workload = Workload(scenario, stage.seed, stage.daemons, stage.folder, stage.now)
-    faults = Faults(scenario, stage.daemons, stage.shaping, stage.tell)
+    faults = Faults(
+        scenario,
+        stage.seed,
+        stage.daemons,
+        stage.shaping,
+        move=stage.move,
+        told=stage.tell,
+    )
     done = 0
     while (now := stage.now()) < scenario.duration or faults.next_at() is not None:
         faults.advance(now)
@@ -147,6 +163,7 @@ def _play(stage: _Stage) -> Workload:
     if settle(stage.daemons, scenario.settle):
         stage.settled_ms = max(0, stage.now() - scenario.duration)
     workload.finish()
+    workload.insist()
     settle(stage.daemons, scenario.settle)
     return workload
 
@@ -156,8 +173,11 @@ def _judge(stage: _Stage, workload: Workload) -> Outcome:
     scenario, ended_at = stage.scenario, stage.now()
     logged = outcome_of(read_logs([node.home.log for node in stage.daemons.all()]))
     chains = read_chains(stage.daemons)
-    found = find_violations(scenario, stage.daemons, chains, workload.submissions, ended_at)
-    violations: tuple[Violation, ...] = (*logged.violations, *found)
+    found = tuple(find_violations(scenario, stage.daemons, chains, workload.submissions, ended_at))
+    stage.daemons.stop()
+    genesis, remains = stage.daemons.genesis, read_remains(stage.daemons)
+    on_disks, looked_at = find_in_remains(genesis, remains, ended_at)
+    violations: tuple[Violation, ...] = (*logged.violations, *found, *on_disks)
     metrics = logged.metrics | _metrics(stage, workload)
     outcome = replace(
         logged,
@@ -165,7 +185,7 @@ def _judge(stage: _Stage, workload: Workload) -> Outcome:
         violations=violations,
         metrics=metrics,
         series=logged.series | _series(stage, workload),
-        coverage=dict(sorted(_coverage(stage, workload).items())),
+        coverage=dict(sorted((_coverage(stage, workload) + looked_at).items())),
         virtual_ms=ended_at,
         verdict=Verdict.BROKEN,
     )

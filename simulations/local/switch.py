@@ -2,7 +2,10 @@
 
 Each node's network has a TUN device, whose packets come here. So the daemons' own TCP meets
 latency, loss and cuts, and needs no kernel module for that. Packets of one link stay in order, as
-a slow path keeps them; one that is corrupted is dropped by TCP, and sent again.
+a slow path keeps them, but for those that are late alone (`reordering`); one that is corrupted is
+dropped by TCP, and sent again.
+
+A node may move to another address. What is sent to the one that it had before arrives nowhere.
 """
 
 import heapq
@@ -15,7 +18,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from random import Random
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from simulations.local.shaping import Shaping
 
@@ -24,9 +27,14 @@ PACKETS_MAX = 50_000
 PACKET_SIZE_MAX = 65_536
 READS_AT_ONCE = 64
 TAIL_MEAN_MS = 2_000.0
+OVERTAKEN_MS_MAX = 60.0
+"""How late a packet is that others overtake."""
 END_SECONDS_MAX = 5.0
 FIRST_PLACE = 1
 """The last 16 bits of the first node's address."""
+FIRST_NETWORK = 83
+"""The second byte of the addresses that nodes have first; each move is to the next one."""
+MOVES_MAX = 100
 
 
 class Switch:
@@ -50,6 +58,7 @@ class Switch:
         self._under_way: list[tuple[float, int, int, bytes]] = []
         self._free_at: dict[tuple[int, int], float] = {}
         self._last_due: dict[tuple[int, int], float] = {}
+        self._moves = [0] * len(devices)
         self._is_over = threading.Event()
         self._wake, self._waker = os.pipe()
         self._thread = threading.Thread(target=self._run, name="switch", daemon=True)
@@ -96,12 +105,14 @@ class Switch:
 
     def take(self, sender: int, packet: bytes) -> None:
         """Decide what becomes of a packet: lost, late, twice."""
-        receiver = place_of(packet)
-        if receiver is None or not 0 <= receiver < len(self._devices):
+        goal = goal_of(packet)
+        if goal is None or not 0 <= goal.place < len(self._devices):
             return  # Such as multicast, which no node relies on.
+        receiver = goal.place
         self.bytes_sent[sender] += len(packet)
         link = self._shaping.link(sender, receiver)
-        if link is None or self._chance.random() < link.loss:
+        is_gone = goal.moves != self._moves[receiver]
+        if is_gone or link is None or self._chance.random() < link.loss:
             self.packets_lost += 1
             return
         if self._chance.random() < link.corruption:
@@ -115,10 +126,19 @@ class Switch:
         if link.bandwidth:
             begin = max(begin, self._free_at.get(pair, 0.0)) + 8 * len(packet) / link.bandwidth
             self._free_at[pair] = begin
-        due = max(begin + late / 1_000, self._last_due.get(pair, 0.0))
-        self._last_due[pair] = due
+        if self._chance.random() < link.reordering:
+            late += self._chance.uniform(1, OVERTAKEN_MS_MAX)
+            due = begin + late / 1_000
+        else:
+            due = self._last_due[pair] = max(begin + late / 1_000, self._last_due.get(pair, 0.0))
         for _ in range(copies):
             self._send_later(due, receiver, packet)
+
+    def note_move(self, place: int) -> str:
+        """Return the address to which the node at that place moves now."""
+        self._moves[place] += 1
+        assert self._moves[place] <= MOVES_MAX
+        return address_of(place, self._moves[place])
 
     def _send_later(self, due: float, receiver: int, packet: bytes) -> None:
         if len(self._under_way) >= PACKETS_MAX:
@@ -135,14 +155,23 @@ class Switch:
                 os.write(self._devices[receiver], packet)
 
 
-def address_of(place: int) -> str:
-    """Return the IPv4 address of the node at that place."""
+class Goal(NamedTuple):
+    """Where a packet goes."""
+
+    place: int
+    moves: int
+    """How often the node there has moved, in the mind of who sent the packet."""
+
+
+def address_of(place: int, moves: int = 0) -> str:
+    """Return the IPv4 address of the node at that place, after so many moves."""
     high, low = divmod(place + FIRST_PLACE, 256)
-    return f"10.83.{high}.{low}"
+    return f"10.{FIRST_NETWORK + moves}.{high}.{low}"
 
 
-def place_of(packet: bytes) -> int | None:
+def goal_of(packet: bytes) -> Goal | None:
     """Return to whom an IPv4 packet goes; None for anything else."""
-    if len(packet) < 20 or packet[0] >> 4 != 4 or packet[16:18] != b"\x0a\x53":
+    if len(packet) < 20 or packet[0] >> 4 != 4 or packet[16] != 10:
         return None
-    return int.from_bytes(packet[18:20], "big") - FIRST_PLACE
+    place = int.from_bytes(packet[18:20], "big") - FIRST_PLACE
+    return Goal(place, packet[17] - FIRST_NETWORK)

@@ -6,8 +6,20 @@ The lists are those of the code that carries them out; here is only how they are
 from functools import cache
 from inspect import getdoc
 
-NEED_NODES = ("partition", "cut", "crash", "restart", "pause", "restore-backup", "lose-disk")
+NEED_NODES = (
+    "partition",
+    "cut",
+    "crash",
+    "restart",
+    "pause",
+    "restore-backup",
+    "lose-disk",
+    "move",
+)
 """Faults that make no sense without `nodes`."""
+
+LOCAL_KINDS = {"move": "`nodes` get other IP addresses while they run; only real daemons do."}
+"""Faults that the virtual world, which has no addresses, does not know."""
 
 
 @cache
@@ -16,7 +28,11 @@ def fault_kinds() -> dict[str, str]:
     from simulations.world.faults.plan import KINDS, RANDOM  # noqa: PLC0415 (Knows all the world.)
 
     kinds = {name: _first_sentence(fault) for name, fault in KINDS.items()}
-    return kinds | {RANDOM: "Many faults of all kinds, drawn from the seed; `amount` is how many."}
+    return (
+        kinds
+        | LOCAL_KINDS
+        | {RANDOM: "Many faults of all kinds, drawn from the seed; `amount` is how many."}
+    )
 
 
 @cache

@@ -85,6 +85,8 @@ class LinkSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Share of messages of which a byte is changed."""
     bandwidth: Bandwidth = 0
     """Bits per second; 0 is unlimited."""
+    reordering: Share = 0.0
+    """Share of packets that those behind them overtake; only with real daemons."""
 
 
 class Region(msgspec.Struct, frozen=True, kw_only=True):

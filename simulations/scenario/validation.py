@@ -10,10 +10,19 @@ from typing import NamedTuple
 
 from simulations.errors import ScenarioInvalid
 from simulations.scenario.hint import did_you_mean
-from simulations.scenario.kinds import NEED_NODES, adversary_kinds, fault_kinds
+from simulations.scenario.kinds import LOCAL_KINDS, NEED_NODES, adversary_kinds, fault_kinds
 from simulations.scenario.lines import Path, lines_of_values
 from simulations.scenario.load import place_and_cause, with_values
-from simulations.scenario.model import Adversary, Bound, Fault, Nodes, Region, Scenario
+from simulations.scenario.model import (
+    Adversary,
+    Bound,
+    Fault,
+    LinkSpec,
+    Mode,
+    Nodes,
+    Region,
+    Scenario,
+)
 from simulations.scenario.names import NoSuchNode, all_nodes, nodes_of
 from simulations.scenario.sweep import combinations, count_runs
 
@@ -77,7 +86,7 @@ def _problems(scenario: Scenario) -> Iterator[Problem]:
     for number, region in enumerate(scenario.regions):
         yield from _of_region(scenario, region, ("region", number))
     for number, link in enumerate(scenario.links):
-        yield from _of_nodes(scenario, link.between, ("link", number, "between"))
+        yield from _of_link(scenario, link, ("link", number))
     for number, bound in enumerate(scenario.check.bounds):
         yield from _of_bound(bound, ("check", "bound", number))
     yield from _of_nodes(scenario, scenario.load.submit_at, ("load", "submit_at"))
@@ -108,8 +117,17 @@ def _of_fault(scenario: Scenario, fault: Fault, place: Path) -> Iterator[Problem
     if fault.at is not None and fault.at > scenario.duration:
         yield Problem((*place, "at"), "the fault begins after the end of `duration`")
     yield from _of_nodes(scenario, fault.nodes, (*place, "nodes"))
+    if fault.kind in LOCAL_KINDS and scenario.mode is not Mode.LOCAL:
+        yield Problem((*place, "kind"), f"only real daemons {fault.kind}")
     if fault.link is not None:
-        yield from _of_nodes(scenario, fault.link.between, (*place, "link", "between"))
+        yield from _of_link(scenario, fault.link, (*place, "link"))
+
+
+def _of_link(scenario: Scenario, link: LinkSpec, place: Path) -> Iterator[Problem]:
+    yield from _of_nodes(scenario, link.between, (*place, "between"))
+    if link.reordering and scenario.mode is not Mode.LOCAL:
+        cause = "there are no packets in the virtual world: `jitter` changes the order of messages"
+        yield Problem((*place, "reordering"), cause)
 
 
 def _of_adversary(scenario: Scenario, adversary: Adversary, place: Path) -> Iterator[Problem]:

@@ -19,7 +19,7 @@ def test_signals_need_no_namespaces() -> None:
     check_local(SCENARIO, has_links=False)
 
 
-@pytest.mark.parametrize("kind", ["partition", "cut", "link"])
+@pytest.mark.parametrize("kind", ["partition", "cut", "link", "move"])
 def test_faults_of_links_need_namespaces(kind: str) -> None:
     scenario = with_fault(Fault(kind=kind, at=5, nodes=("authority-0", "authority-1")))
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
 from msgspec.structs import replace
 
 from daemon.storage.home import Home
@@ -87,10 +88,17 @@ def test_an_event_that_never_becomes_final_is_found() -> None:
     assert found(node("a"), submissions=[stuck], scenario=lenient) == []
 
 
-def test_what_was_refused_or_never_arrived_is_excused() -> None:
-    refused, unreached = submission("x", "consent-exists"), submission("y", UNREACHED)
-    interrupted = node("a")
-    interrupted.was_interrupted = True
+def test_a_refusal_is_an_answer_too() -> None:
+    assert found(node("a"), submissions=[submission("x", "consent-exists")]) == []
 
-    assert found(node("a"), submissions=[refused, unreached]) == []
-    assert found(interrupted, submissions=[submission("z", "node-silent")]) == []
+
+@pytest.mark.parametrize("answer", [UNREACHED, "node-silent", ""])
+def test_who_asks_again_gets_an_answer_whatever_happened_to_the_node(answer: str) -> None:
+    away, refused, final = (submission("x", answer) for _ in range(3))
+    away.answer_again = "node-silent"
+    refused.answer_again = "consent-exists"
+    final.answer_again = FINAL
+
+    assert found(node("a"), submissions=[away]) == [("liveness", "a")]
+    assert found(node("a"), submissions=[refused]) == []
+    assert found(node("a"), submissions=[final]) == [("lost-event", "a")]

@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 import pytest
 
 from simulations.local.shaping import Shaping
-from simulations.local.switch import PACKETS_MAX, Switch, address_of, place_of
+from simulations.local.switch import PACKETS_MAX, Goal, Switch, address_of, goal_of
 from simulations.scenario.model import LinkSpec, NetworkSpec, Scenario
 from simulations.world.links import Cut
 
 NETWORK = NetworkSpec(authorities=2, members=1)
 
 
-def packet(receiver: int, body: bytes = b"hello", *, sender: int = 0) -> bytes:
-    addresses = socket.inet_aton(address_of(sender)) + socket.inet_aton(address_of(receiver))
+def packet(receiver: int, body: bytes = b"hello", *, sender: int = 0, moves: int = 0) -> bytes:
+    goal = address_of(receiver, moves)
+    addresses = socket.inet_aton(address_of(sender)) + socket.inet_aton(goal)
     return struct.pack(">BxHxxxxBBxx", 0x45, 20 + len(body), 64, 6) + addresses + body
 
 
@@ -151,4 +152,33 @@ def test_what_goes_to_nobody_is_dropped(bench: Bench, data: bytes) -> None:
 
 def test_addresses_and_places_belong_together() -> None:
     for place in (0, 1, 254, 255, 256, 1_000):
-        assert place_of(packet(place)) == place
+        for moves in (0, 1, 9):
+            assert goal_of(packet(place, moves=moves)) == Goal(place, moves)
+
+
+def test_who_has_moved_gets_nothing_at_the_old_address(bench: Bench) -> None:
+    switch = bench.switch(LinkSpec(latency=0, jitter=0))
+    assert switch.note_move(1) == address_of(1, 1)
+
+    switch.take(0, packet(1))
+    switch.take(0, packet(1, moves=1))
+    switch.deliver()
+
+    assert bench.received(1) == [packet(1, moves=1)]
+    assert switch.packets_lost == 1
+
+
+def test_packets_that_are_late_alone_are_overtaken(bench: Bench) -> None:
+    switch = bench.switch(LinkSpec(latency=10, jitter=0, reordering=0.3))
+    sent = [packet(1, bytes([number])) for number in range(50)]
+    for each in sent:
+        switch.take(0, each)
+        bench.now += 0.002
+        switch.deliver()
+
+    bench.now += 1
+    switch.deliver()
+    arrived = bench.received(1)
+
+    assert arrived != sent
+    assert sorted(arrived) == sorted(sent)
