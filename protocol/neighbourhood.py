@@ -1,11 +1,14 @@
 """Whom a member wants as neighbours.
 
-Authorities keep links to each other. All others choose by the distance of ids, half of them among
-the authorities and half among the rest: so each has neighbours of its own, no authority carries
-the whole network, and no few authorities are all that anybody hears.
+Authorities keep links to each other. All others choose half of their neighbours among the
+authorities and half among the rest, so no few authorities are all that anybody hears. They choose
+by rendezvous hashing (Thaler and Ravishankar, "Using Name-Based Mappings to Increase Hit Rates",
+1998): each has neighbours of its own, all are wanted equally often, and who comes or goes changes
+the choice of few.
 """
 
 from collections.abc import Iterable
+from hashlib import blake2b
 from heapq import nsmallest
 
 from protocol.identity import MemberId
@@ -30,10 +33,9 @@ def choose_neighbours(
         return tuple(member for member in voters if member != me)
     rest = [member for member in members if member != me and member not in voters]
     rest_count = min(len(rest), max(most // 2, most - len(voters)))
-    return (*_nearest(me, voters, most - rest_count), *_nearest(me, rest, rest_count))
+    return (*_drawn(me, voters, most - rest_count), *_drawn(me, rest, rest_count))
 
 
-def _nearest(me: MemberId, members: Iterable[MemberId], count: int) -> list[MemberId]:
-    """Return those with the least distance of ids (XOR), as Kademlia does."""
-    mine = int.from_bytes(me, "big")
-    return nsmallest(count, members, key=lambda each: int.from_bytes(each, "big") ^ mine)
+def _drawn(me: MemberId, members: Iterable[MemberId], count: int) -> list[MemberId]:
+    """Return so many that are the same each time, and others for another `me`."""
+    return nsmallest(count, members, key=lambda each: blake2b(me + each, digest_size=8).digest())

@@ -23,14 +23,25 @@ def test_nobody_wants_itself_and_no_place_is_lost_to_it() -> None:
         assert len(set(chosen)) == len(chosen) == NEIGHBOURS_MAX
 
 
-def test_members_of_a_network_with_many_authorities_share_them_out() -> None:
+def test_members_share_the_authorities_out_evenly() -> None:
     load = Counter(
         neighbour
         for me in MEMBERS
         for neighbour in choose_neighbours(me, authorities=AUTHORITIES, members=MEMBERS)
     )
-    assert set(load) >= set(AUTHORITIES)
-    assert max(load.values()) < len(MEMBERS)
+    mean = sum(load[each] for each in AUTHORITIES) / len(AUTHORITIES)
+    assert all(mean / 2 < load[each] < 2 * mean for each in AUTHORITIES)
+
+
+def test_who_joins_changes_the_choice_of_few() -> None:
+    newcomer = token("newcomer")
+    changed = 0
+    for me in MEMBERS:
+        before = choose_neighbours(me, authorities=AUTHORITIES, members=MEMBERS)
+        after = choose_neighbours(me, authorities=AUTHORITIES, members=(*MEMBERS, newcomer))
+        assert set(after) - set(before) <= {newcomer}
+        changed += before != after
+    assert 0 < changed < len(MEMBERS) // 10
 
 
 def test_nobody_hears_authorities_alone() -> None:
