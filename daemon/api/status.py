@@ -48,6 +48,7 @@ async def status(running: Running, _: Call) -> Json:
             "connected": sum(each.connected for each in node.swarm.report()),
             "wanted": len(node.wanted()),
         },
+        "nat": _nat(node),
     }
 
 
@@ -106,8 +107,10 @@ async def list_peers(running: Running, _: Call) -> Json:
             **{name: view(getattr(report, name)) for name in PeerReport.__slots__},
             "name": node.members.name(report.member),
             "is_authority": report.member in authorities,
+            "relay": None if relay is None else node.members.name(relay),
         }
         for report in node.swarm.report()
+        for relay in [node.transport.relay_of(report.member)]
     ]
 
 
@@ -124,6 +127,20 @@ def _node(node: Node, started_at: int) -> dict[str, Json]:
         "started_at": started_at,
         "home": str(node.home.path),
         "addresses": list(node.transport.addresses),
+    }
+
+
+def _nat(node: Node) -> dict[str, Json]:
+    """Return who reaches whom through a relay. Nobody punches holes: such peers stay there."""
+    name = node.members.name
+    relays = () if node.reservations is None else node.reservations.relays
+    reserved_by = () if node.relay is None else node.relay.reserved_by
+    connected = sorted(node.transport.connected())
+    return {
+        "behind_nat": node.reservations is not None,
+        "relays": [name(each) for each in relays],
+        "relayed": [name(each) for each in connected if node.transport.relay_of(each) is not None],
+        "relays_for": [name(each) for each in reserved_by],
     }
 
 

@@ -32,8 +32,15 @@ def _render(peers: list[dict[str, Any]]) -> str:
             short_id(each["member"]),
             ago(each["last_seen"]),
             f"{size(each['bytes_received'])} / {size(each['bytes_sent'])}",
-            each["failure"] or each["address"] or "",
+            each["failure"] or _where(each),
         ]
         for each in peers
     ]
     return table(["", "name", "role", "id", "seen", "in / out", "address, or why not"], rows)
+
+
+def _where(peer: dict[str, Any]) -> str:
+    """Return the address of a peer, or through whom it is reached."""
+    if peer["relay"] is not None:
+        return f"through {peer['relay']}, not directly"
+    return peer["address"] or ""

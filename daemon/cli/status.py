@@ -81,6 +81,8 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
             ("listening", _listening(chain)),
             ("authorities", _authorities(found)),
             ("peers", "{connected} connected, {wanted} wanted".format(**found["peers"])),
+            ("reached", _reached(found["nat"])),
+            ("not direct", _relayed(found["nat"])),
         ]
     uptime = duration(int(time.time() - node["started_at"] / 1000))
     return [*facts, ("running", f"{uptime}, process {node['pid']}, {node['home']}")]
@@ -134,6 +136,22 @@ def _listening(chain: dict[str, Any]) -> str:
         return ""
     names = ", ".join(chain["listening_to"])
     return f"it votes when {chain['answers_missing']} of {names} have answered; have them running"
+
+
+def _reached(nat: dict[str, Any]) -> str:
+    """Say how others reach this node, if they cannot dial it."""
+    if not nat["behind_nat"]:
+        return ""
+    if not nat["relays"]:
+        return paint("behind NAT, by nobody: no neighbour relays for this node", CAREFUL)
+    return f"behind NAT, reached through {' and '.join(nat['relays'])}"
+
+
+def _relayed(nat: dict[str, Any]) -> str:
+    """Say with whom there is no direct connection; there is no hole punching to get one."""
+    if not nat["relayed"]:
+        return ""
+    return f"{', '.join(nat['relayed'])}, through a relay; Placet does not punch holes through NAT"
 
 
 def _authorities(found: dict[str, Any]) -> str:

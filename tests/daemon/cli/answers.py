@@ -79,6 +79,7 @@ STATUS: dict[str, Any] = {
         {"name": "lakeside", "is_me": False, "reachable": True, "last_seen": NOW, "failure": ""},
     ],
     "peers": {"connected": 5, "wanted": 3},
+    "nat": {"behind_nat": False, "relays": [], "relayed": [], "relays_for": []},
 }
 
 CONSENT_ENTRY: dict[str, Any] = {
