@@ -66,7 +66,9 @@ def slow_cpu(world: World, fault: Fault) -> End:
     """The machines of `nodes` are `amount` times slower than those that were measured."""
     hosts = world.hosts_named(fault.nodes)
     for host in hosts:
-        host.processor = Processor(host, fault.amount or 1.0)
+        if host.processor is None:
+            host.processor = Processor(host, 0)
+        host.processor.slowness = fault.amount or 1.0
 
     def end() -> None:
         for host in hosts:

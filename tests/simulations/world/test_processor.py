@@ -4,8 +4,10 @@ from typing import Any
 
 from protocol.consensus import Instant, Started
 from protocol.effects import EventsSubmitted, HeartbeatTimer, TimerFired
+from simulations.scenario.model import Fault
 from simulations.world.network import Network
 from simulations.world.processor import Processor
+from tests.simulations.scenes import finish, scene
 
 
 class SlowHost:
@@ -39,3 +41,11 @@ def test_nothing_that_waits_comes_before_a_new_core_has_started() -> None:
     host.network.run(until=10_000)
 
     assert host.given == [events, Started(), timer, events]
+
+
+def test_a_machine_that_becomes_slow_once_more_keeps_the_order_of_its_work() -> None:
+    changes = [
+        Fault(kind="slow-cpu", at=4_000 + 40 * number, nodes=("*",), amount=(300, 1)[number % 2])
+        for number in range(40)
+    ]
+    finish(scene(*changes, duration=8_000))
