@@ -1,5 +1,6 @@
 """Two members behind NAT exchange a record through a relay: real daemons, namespaces and TCP."""
 
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,10 +25,11 @@ name = "nat"
 question = "Do two members behind NAT reach each other?"
 mode = "local"
 [network]
-authorities = 1
+authorities = 2
 members = 2
 """
-RELAY, CUSTODIAN, READER = "authority-0", "member-0", "member-1"
+RELAYS = ["authority-0", "authority-1"]
+CUSTODIAN, READER = "member-0", "member-1"
 SIZE = 3 * 1024 * 1024
 
 
@@ -54,8 +56,8 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     scenario = read_scenario(SCENARIO)
     now = time.time_ns() // 1_000_000
     with (
-        namespaces(3) as networks,
-        NatSwitch([each.device for each in networks], hidden=[1, 2]) as switch,
+        namespaces(4) as networks,
+        NatSwitch([each.device for each in networks], hidden=[2, 3]) as switch,
         made_daemons(scenario, folder, networks, now) as daemons,
     ):
         for name in (CUSTODIAN, READER):
@@ -72,9 +74,16 @@ def is_linked(town: Town, one: str, other: str) -> bool:
     return bool(peer) and peer["connected"] and peer["failure"] is None
 
 
+def relays_of(town: Town, name: str) -> list[str]:
+    status = town[name].answer("status")
+    return sorted(status["nat"]["relays"]) if status else []
+
+
 def test_two_members_behind_nat_exchange_a_record_through_a_relay(town: Town) -> None:
     wait_until(lambda: is_linked(town, CUSTODIAN, READER), "they are linked", 60)
     wait_until(lambda: is_linked(town, READER, CUSTODIAN), "both see the link")
+    for one in (CUSTODIAN, READER):
+        wait_until(lambda: relays_of(town, one) == RELAYS, f"{one} has two relays")  # noqa: B023
     key: list[str | Path] = ["--key", town.folder / "patient.key"]
     placet("patient", "new", town.folder / "patient.key", "--json", PLACET_PASSPHRASE="x y z")
     town.do(CUSTODIAN, "consent", "grant", "--custodian", CUSTODIAN, "--to", READER, *key)
@@ -83,22 +92,22 @@ def test_two_members_behind_nat_exchange_a_record_through_a_relay(town: Town) ->
     record = town.do(CUSTODIAN, "record", "add", scan, *key).json["record"]
     out = town.folder / "out"
     out.mkdir()
-    before = town.switch.bytes_sent[0]
+    before = sum(town.switch.bytes_sent[:2])
     wanted: list[str | Path] = ["--custodian", CUSTODIAN, "--record", record, *key]
     town.do(READER, "record", "fetch", *wanted, "--out", out)
     assert [path.read_bytes() for path in out.iterdir()] == [scan.read_bytes()]
-    assert town.switch.bytes_sent[0] - before > SIZE, "it went through the relay"
+    assert sum(town.switch.bytes_sent[:2]) - before > SIZE, "it went through a relay"
     for one, other in ((CUSTODIAN, READER), (READER, CUSTODIAN)):
         assert town.peer(one, other)["address"].endswith("/p2p-circuit")
-        assert town.peer(one, other)["relay"] == RELAY
-        assert town.peer(one, RELAY)["relay"] is None
-        status = town.do(one, "status").json
-        assert status["nat"] == {
-            "behind_nat": True, "relays": [RELAY], "relayed": [other], "relays_for": [],
-        }  # fmt: skip
-    assert set(town.do(RELAY, "status").json["nat"]["relays_for"]) == {CUSTODIAN, READER}
+        assert town.peer(one, other)["relay"] in RELAYS
+        assert [town.peer(one, each)["relay"] for each in RELAYS] == [None, None]
+        found = town.do(one, "status").json["nat"]
+        assert (found["behind_nat"], found["relayed"]) == (True, [other])
+    for each in RELAYS:
+        relays_for = town.do(each, "status").json["nat"]["relays_for"]
+        assert sorted(relays_for) == [CUSTODIAN, READER]
     told = placet("status", "--home", town[READER].home.path).output
-    assert f"behind NAT, reached through {RELAY}" in told
+    assert "behind NAT, reached through authority-" in told
     assert f"{CUSTODIAN}, through a relay" in told
 
 
@@ -106,3 +115,15 @@ def test_nobody_dials_whoever_is_behind_nat(town: Town) -> None:
     """Else the other test would show nothing."""
     wait_until(lambda: is_linked(town, CUSTODIAN, READER), "they are linked", 60)
     assert town.switch.refused > 0
+
+
+def test_when_the_relay_is_lost_the_other_leads_there(town: Town) -> None:
+    wait_until(lambda: is_linked(town, CUSTODIAN, READER), "they are linked", 60)
+    lost = town.peer(CUSTODIAN, READER)["relay"]
+    [other] = [each for each in RELAYS if each != lost]
+    town[lost].stop(signal.SIGKILL)
+
+    def is_linked_anew() -> bool:
+        return is_linked(town, CUSTODIAN, READER) and town.peer(CUSTODIAN, READER)["relay"] == other
+
+    wait_until(is_linked_anew, "they are linked through the other relay", 90)
