@@ -55,6 +55,12 @@ from protocol.origin import Origin
 from protocol.state import StateView, subject_entry
 from protocol.sync import SNAPSHOT_LAG
 
+ADDRESSES_LOOK_SECONDS = 5
+"""How often a node looks whether its machine has moved to another address."""
+
+ADDRESSES_TELL_TIMES = 3
+"""How often it says so: the first time, the links to others are those that were just lost."""
+
 SUBMISSION_SECONDS_MAX = 30
 """How long a submission may wait to become final before its caller is told that it still waits."""
 
@@ -197,6 +203,7 @@ class Node:
             nursery.start_soon(self.pruner.run)
             nursery.start_soon(self.candidacy.run)
             await self._tell_addresses()
+            nursery.start_soon(self._follow_addresses)
             if self.reservations is not None:
                 nursery.start_soon(self.reservations.run)
             if self.config.network.mdns:
@@ -320,6 +327,17 @@ class Node:
             self.keys.signing, self.network, self.now(), self._own_addresses()[:ADDRESSES_MAX]
         )
         await self.driver.put(PeerRecordIssued(record))
+
+    async def _follow_addresses(self) -> None:
+        """Tell the others when our machine has moved."""
+        times = 0
+        while True:
+            await trio.sleep(ADDRESSES_LOOK_SECONDS)
+            if await self.transport.follow_addresses():
+                times = ADDRESSES_TELL_TIMES
+            if times:
+                times -= 1
+                await self._tell_addresses()
 
     def _own_addresses(self) -> tuple[str, ...]:
         """Return where we are reached: behind NAT, through relays."""

@@ -60,6 +60,16 @@ def expand_wildcards(addresses: Iterable[str]) -> tuple[str, ...]:
     return tuple(expanded)[:ADDRESSES_MAX]
 
 
+def hosts_of(addresses: Iterable[str]) -> frozenset[str]:
+    """Return the hosts of good addresses."""
+    return frozenset(parse_address(address).host for address in addresses)
+
+
+def are_local(addresses: Iterable[str]) -> bool:
+    """Return whether only this machine itself can dial these IP addresses."""
+    return all(ipaddress.ip_address(host).is_loopback for host in hosts_of(addresses))
+
+
 def _check_ip(kind: str, host: str) -> None:
     try:
         version = ipaddress.ip_address(host).version

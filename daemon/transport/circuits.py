@@ -62,6 +62,7 @@ class Circuit:
 
     def __init__(self, stream: Stream, address: str) -> None:
         self.address = address
+        self.our_host: str | None = None
         self.relay: MemberId = stream.member
         self._stream = stream
         self._bytes = stream.as_bytes()

@@ -34,6 +34,11 @@ class Line(ByteStream, Protocol):
         ...
 
     @property
+    def our_host(self) -> str | None:
+        """The IP address of our end, if it has one."""
+        ...
+
+    @property
     def relay(self) -> MemberId | None:
         """Who carries it, if it is a circuit."""
         ...
@@ -64,6 +69,7 @@ class Socket:
 
     def __init__(self, stream: trio.SocketStream) -> None:
         self.relay: MemberId | None = None
+        self.our_host = _our_host(stream)
         self._stream = stream
         self._buffer = bytearray(SOCKET_READ_SIZE_MIN)
 
@@ -90,6 +96,13 @@ class Socket:
 
     async def abort(self) -> None:
         await trio.aclose_forcefully(self._stream)
+
+
+def _our_host(stream: trio.SocketStream) -> str | None:
+    try:
+        return str(stream.socket.getsockname()[0])
+    except OSError:
+        return None
 
 
 async def accept(line: Line, handshake: NoiseHandshake, limits: YamuxLimits) -> Connection:

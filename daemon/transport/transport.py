@@ -14,7 +14,13 @@ from functools import partial
 import structlog
 import trio
 
-from daemon.transport.addresses import ADDRESSES_MAX, InvalidAddress, expand_wildcards
+from daemon.transport.addresses import (
+    ADDRESSES_MAX,
+    InvalidAddress,
+    are_local,
+    expand_wildcards,
+    hosts_of,
+)
 from daemon.transport.admission import Handshakes, StrangerGate
 from daemon.transport.bytestream import BufferedStream
 from daemon.transport.circuits import Circuit, call, is_circuit, parse_circuit
@@ -156,6 +162,24 @@ class Transport:
         finally:
             del self._dials[member]
             dial.ended.set()
+
+    async def follow_addresses(self) -> bool:
+        """See where this machine is now; return whether that is somewhere else than before.
+
+        Connections from an address that is gone lead nowhere, though nothing says so: they end.
+        A machine that has no network for a while stays where it was.
+        """
+        found = expand_wildcards(self._listen)
+        if found == self.addresses or (are_local(found) and not are_local(self.addresses)):
+            return False
+        gone = hosts_of(self.addresses) - hosts_of(found)
+        log.info("addresses-changed", peer=short(self.me), addresses=found)
+        self.addresses = self._reception.addresses = found
+        for member in self._table.members():
+            connection = self._table.get(member)
+            if connection is not None and connection.line.our_host in gone:
+                await connection.yamux.close()
+        return True
 
     async def open_stream(self, member: MemberId, protocol: str) -> Stream:
         """Return a new stream to a connected member; raise `Unreachable`."""

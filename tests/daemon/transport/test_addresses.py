@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from daemon.transport.addresses import (
     ADDRESSES_MAX,
     InvalidAddress,
+    are_local,
     expand_wildcards,
     format_address,
+    hosts_of,
     parse_address,
 )
 
@@ -63,3 +65,11 @@ def test_a_wildcard_becomes_addresses_that_others_can_dial() -> None:
 def test_no_more_addresses_are_announced_than_others_try() -> None:
     many = [f"/ip4/192.0.2.1/tcp/{port}" for port in range(1, ADDRESSES_MAX + 2)]
     assert expand_wildcards(many) == tuple(many[:ADDRESSES_MAX])
+
+
+def test_hosts_that_only_this_machine_can_dial_are_told_from_others() -> None:
+    here, there = "/ip4/127.0.0.1/tcp/1", "/ip4/192.0.2.1/tcp/1"
+
+    assert hosts_of([here, there, "/ip6/::1/tcp/2"]) == {"127.0.0.1", "192.0.2.1", "::1"}
+    assert are_local([here, "/ip6/::1/tcp/2"])
+    assert not are_local([here, there])

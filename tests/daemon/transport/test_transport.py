@@ -328,3 +328,23 @@ async def test_a_frame_beyond_what_the_handler_takes_ends_the_stream() -> None:
             await long.send(bytes(101))
             with pytest.raises(StreamClosed):
                 await long.receive()
+
+
+async def test_who_has_moved_says_so_and_leaves_connections_that_lead_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(1) as one, running(2) as two:
+        await one.connect(two.me, two.addresses)
+        assert not await one.follow_addresses()
+        assert one.connected() == {two.me}
+        before, moved = one.addresses, ("/ip4/192.0.2.9/tcp/4001",)
+
+        monkeypatch.setattr("daemon.transport.transport.expand_wildcards", lambda _: moved)
+        assert await one.follow_addresses()
+        await until(lambda: not one.connected() and not two.connected())
+        assert one.addresses == moved
+        assert not await one.follow_addresses()
+
+        monkeypatch.setattr("daemon.transport.transport.expand_wildcards", lambda _: before)
+        assert not await one.follow_addresses(), "a machine without network stays where it was"
+        assert one.addresses == moved
