@@ -1,13 +1,14 @@
 """A final block skips only views that a quorum gave up (I8).
 
-Who gave up which view is read from all that is said in the world, by hostile nodes too; what is not
-truly signed does not count.
+Who gave up which view is read from all that is said in the world, by hostile nodes too, and from
+the log of who is the only authority and tells nobody. What is not truly signed does not count.
 """
 
 from typing import Any
 
 from protocol.blocks import Header
 from protocol.codec import encode
+from protocol.consensus import OwnVote
 from protocol.effects import StoreBlocks
 from protocol.votes import Vote, VoteKind
 from simulations.checkers.watch import Watch
@@ -28,9 +29,17 @@ class Skips:
 
     def _said(self, _: Any, message: Any) -> None:
         for vote in votes_in(message, VoteKind.NULLIFY):
-            if vote not in self._seen:
-                self._seen[vote] = None
-                self._count(vote)
+            self._note(vote)
+
+    def _read_log(self, host: CoreHost) -> None:
+        for record in host.log:
+            if isinstance(record, OwnVote) and record.vote.kind == VoteKind.NULLIFY:
+                self._note(record.vote)
+
+    def _note(self, vote: Vote) -> None:
+        if vote not in self._seen:
+            self._seen[vote] = None
+            self._count(vote)
 
     def _count(self, vote: Vote) -> None:
         cast = self.watch.world.cast
@@ -50,6 +59,8 @@ class Skips:
 
     def _judge(self, host: CoreHost, header: Header) -> None:
         count = len(self.watch.authorities(header.epoch))
+        if count == 1 and header.view > header.parent_view + 1:
+            self._read_log(host)
         for view in range(header.parent_view + 1, header.view):
             gave_up = len(self._signers.get((header.epoch, view), ()))
             if gave_up < count - (count - 1) // 3:
