@@ -8,7 +8,8 @@ import pytest
 from simulations.local.namespaces import why_not
 from simulations.local.run import simulate
 from simulations.outcome import TraceEvent, Verdict
-from simulations.scenario.load import read_scenario
+from simulations.scenario.load import load, read_scenario
+from simulations.scenario.shipped import find_scenario
 
 pytestmark = pytest.mark.system
 
@@ -68,12 +69,33 @@ def test_real_daemons_come_through_faults(tmp_path: Path) -> None:
     assert outcome.metrics["blocks"] >= 5
     assert outcome.metrics["starts"] == 5
     assert outcome.metrics["links_shaped"] == float(has_links)
+    assert outcome.coverage["checked votes"] > 10
+    assert outcome.coverage["checked blocks"] >= 4 * 5
     assert {event.kind for event in told} >= {"crash", "start", "fault", "final"}
     assert outcome.series["finality"].rows
     assert outcome.coverage["fault crash SIGKILL"] == 1
     if has_links:
         assert outcome.coverage["fault fault partition"] == 1
         assert outcome.metrics["packets_lost"] > 0
+    assert left_processes(tmp_path) == []
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", [2, 3, 4])
+def test_real_daemons_come_through_whatever_a_seed_draws(seed: int, tmp_path: Path) -> None:
+    if reason := why_not():
+        pytest.skip(f"no network namespaces here: {reason}")
+    scenario = load(find_scenario("real-chaos"))
+
+    outcome = simulate(scenario, seed, folder=tmp_path / "net")
+
+    assert outcome.violations == ()
+    assert outcome.verdict is Verdict.HOLDS
+    assert outcome.metrics["packets_lost"] > 0
+    assert outcome.coverage["fault fault move"] >= 2
+    assert outcome.coverage["checked votes"] > 100
+    assert outcome.coverage["checked withdrawals"] > 0
     assert left_processes(tmp_path) == []
 
 
