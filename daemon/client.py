@@ -107,6 +107,8 @@ class Client:
         self._socket.settimeout(timeout_seconds)
         try:
             self._socket.sendall(line)
+        except BrokenPipeError:
+            pass  # Why the node hung up may still be there to be read.
         except OSError as error:
             raise NodeSilent(f"the node hung up before {method}") from error
         return self._last_id

@@ -115,14 +115,9 @@ def test_an_older_state_is_never_adopted(source: ChainStore, store: ChainStore) 
 
 def test_the_chain_goes_on_from_an_adopted_state(source: ChainStore, store: ChainStore) -> None:
     list(copy(source, store))
-    chain = ExecutedChain.__new__(ExecutedChain)
-    chain.__dict__.update(
-        network=NETWORK,
-        _store=store,
-        _verifier=ExecutedChain(_Nowhere(), NETWORK)._verifier,
-        _digest=StateDigest.decode(store.digest),
-        _head=store.head,
-    )
+    chain = ExecutedChain(_Nowhere(), NETWORK)
+    chain._store, chain._head = store, store.head
+    chain._digest = StateDigest.decode(store.digest)
     chain.add([consent_given(NETWORK, make_key("later"), NETWORK.authorities[0])])
 
     assert store.height == source.height + 1

