@@ -73,15 +73,21 @@ class Liar:
         assert self.foe is not None
         await self.foe.send(encode(message))
 
-    async def wait_for(self, kind: type[FinalizedBlocks]) -> FinalizedBlocks:
-        """Return the first answer of a kind that was heard."""
+    async def first_block(self) -> FinalizedBlocks:
+        """Return the first block; ask again while a victim that is busy does not answer."""
         with trio.fail_after(SECONDS_MAX):
             while True:
-                for frame in self.heard:
-                    message = decode(frame, PeerMessage)
-                    if isinstance(message, kind):
-                        return message
-                await trio.sleep(0.05)
+                await self.say(RangeWanted(1, 1))
+                with trio.move_on_after(1):
+                    return await self._heard_blocks()
+
+    async def _heard_blocks(self) -> FinalizedBlocks:
+        while True:
+            for frame in self.heard:
+                message = decode(frame, PeerMessage)
+                if isinstance(message, FinalizedBlocks):
+                    return message
+            await trio.sleep(0.05)
 
 
 @asynccontextmanager
@@ -117,8 +123,7 @@ async def false_heights(siege: Siege, seconds: float) -> str:
                 await liar.say(_false_manifest(blocks))
 
     async with lying(siege, next(siege.foes), answer) as liar:
-        await liar.say(RangeWanted(1, 1))
-        blocks = await liar.wait_for(FinalizedBlocks)
+        blocks = await liar.first_block()
         heights = count(1)
 
         async def claim() -> None:
@@ -147,8 +152,7 @@ def _false_manifest(real: FinalizedBlocks) -> ManifestSent:
 async def false_blocks(siege: Siege, seconds: float) -> str:
     """Spread blocks that no quorum made final: other contents, other signatures, other heights."""
     async with lying(siege, next(siege.foes)) as liar:
-        await liar.say(RangeWanted(1, 1))
-        real = await liar.wait_for(FinalizedBlocks)
+        real = await liar.first_block()
         lies = count()
 
         async def spread() -> None:
@@ -181,8 +185,7 @@ def _false_blocks(real: FinalizedBlocks, height: int, number: int) -> FinalizedB
 async def false_certificates(siege: Siege, seconds: float) -> str:
     """As an authority, show certificates that nobody signed, and blocks that nobody wants."""
     async with lying(siege, siege.missing) as liar:
-        await liar.say(RangeWanted(1, 1))
-        real = await liar.wait_for(FinalizedBlocks)
+        real = await liar.first_block()
         views = count(10**6)
 
         async def show() -> None:
