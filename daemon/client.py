@@ -110,7 +110,7 @@ class Client:
         except BrokenPipeError:
             pass  # Why the node hung up may still be there to be read.
         except OSError as error:
-            raise NodeSilent(f"the node hung up before {method}") from error
+            raise NodeSilent(f"the node did not take {method}") from error
         return self._last_id
 
     def _receive(self, method: str) -> Reply:

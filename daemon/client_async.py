@@ -104,8 +104,10 @@ class AsyncClient:
         try:
             with trio.fail_after(CALL_SECONDS_MAX):
                 await self._stream.send_all(line)
-        except (trio.BrokenResourceError, trio.TooSlowError) as error:
-            raise NodeSilent(f"the node hung up before {method}") from error
+        except trio.BrokenResourceError:
+            pass  # Why the node hung up may still be there to be read.
+        except trio.TooSlowError as error:
+            raise NodeSilent(f"the node did not take {method}") from error
         return self._last_id
 
     async def _receive(self, method: str) -> Reply:
