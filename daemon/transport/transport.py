@@ -182,7 +182,11 @@ class Transport:
         return True
 
     async def open_stream(self, member: MemberId, protocol: str) -> Stream:
-        """Return a new stream to a connected member; raise `Unreachable`."""
+        """Return a new stream to a connected member; raise `Unreachable`.
+
+        Who asks again and again lets others run, who find out that the connection is over.
+        """
+        await trio.lowlevel.checkpoint()
         connection = self._table.get(member)
         if connection is None:
             raise Unreachable("not connected")

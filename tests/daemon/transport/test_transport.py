@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import structlog
 import trio
+import trio.testing
 
 from daemon.transport import (
     CannotListen,
@@ -169,6 +170,12 @@ async def test_without_an_address_or_connection_a_member_is_unreachable() -> Non
         with pytest.raises(Unreachable, match="no address is known"):
             await one.connect(bytes(32), [])
         with pytest.raises(Unreachable, match="not connected"):
+            await one.open_stream(bytes(32), ECHO)
+
+
+async def test_who_asks_in_vain_again_and_again_lets_others_run() -> None:
+    async with running(1) as one:
+        with trio.testing.assert_checkpoints(), pytest.raises(Unreachable):
             await one.open_stream(bytes(32), ECHO)
 
 
