@@ -1,11 +1,12 @@
 """When things happen: independent arrivals at a mean rate, denser in busy hours.
 
-Times are drawn one after the other, so a long run needs no list of them. (A Poisson process; busy
+Times are drawn one after the other, so a long run needs no list of them; and between milliseconds,
+so that a high rate is not higher still for all that is rounded. (A Poisson process; busy
 hours by thinning, Lewis and Shedler 1979.)
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -29,16 +30,19 @@ class Arrivals:
     factor: Callable[[], float] = lambda: 1.0
     peak: float = 1.0
 
+    _at: float = field(default=0.0, init=False)
+    """When the next comes, in virtual milliseconds."""
+
     def start(self, at: int) -> None:
         """Begin at a virtual time."""
         if self.rate > 0:
-            self._plan(max(0, at - self.now()))
+            self._at = float(max(at, self.now()))
+            self._plan()
 
-    def _plan(self, wait: int = 0) -> None:
-        gap = self.random.expovariate(self.rate * self.peak) * 1_000
-        delay = wait + int(min(gap, GAP_MAX))
-        if self.now() + delay < self.until:
-            self.after(delay, self._arrive)
+    def _plan(self) -> None:
+        self._at += min(self.random.expovariate(self.rate * self.peak) * 1_000, GAP_MAX)
+        if self._at < self.until:
+            self.after(int(self._at) - self.now(), self._arrive)
 
     def _arrive(self) -> None:
         self._plan()

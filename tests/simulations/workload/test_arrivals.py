@@ -33,6 +33,10 @@ def test_the_mean_is_the_rate() -> None:
     assert 900 < count(1.0, until=1_000_000).total() < 1_100
 
 
+def test_a_rate_of_one_in_a_millisecond_is_no_higher_for_being_rounded() -> None:
+    assert 9_700 < count(1_000.0, until=10_000).total() < 10_300
+
+
 def test_nothing_comes_at_rate_zero_nor_after_the_end() -> None:
     assert count(0.0, until=HOUR).total() == 0
     assert max(count(0.05, until=3 * HOUR)) == 2
