@@ -10,7 +10,7 @@ executed like others, change nothing, and never become final themselves.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from protocol.blocks import (
@@ -29,13 +29,13 @@ from protocol.digest import StateDigest
 from protocol.electorates import begin_epoch, epoch_entry, newest_epoch
 from protocol.errors import InvalidBlock, InvalidEvent
 from protocol.events import EVENT_SIZE_MAX, EventId, SignedEvent
-from protocol.executed import Executed, Result, with_result
+from protocol.executed import Executed, Result, nothing, result_of, with_result
 from protocol.genesis import PROTOCOL_VERSION, Genesis, authorities_hash, network_id
 from protocol.headers import Epochs, validate_content, validate_place
 from protocol.identity import Verifier
-from protocol.ledger import Execute, Execution, execute, select_events
+from protocol.ledger import Execute, Execution, execute, execute_selection
 from protocol.mempool import Mempool
-from protocol.state import EPOCH_KEY, Changes, EpochEntry, Overlay, StateView
+from protocol.state import Changes, EpochEntry, Overlay, StateView
 
 BODIES_MAX = 512
 """How many blocks that are not final are kept; the oldest goes first."""
@@ -183,10 +183,13 @@ class Chain:
         above = self._execute_known(parent)
         is_tail = above.has_ended(epoch)
         context = self.context(height=above.block.header.height + 1, timestamp=timestamp)
-        events = [] if is_tail else self._select(above, context, nullified=view - parent_view - 1)
+        nullified = view - parent_view - 1
+        events, execution = (
+            ([], nothing(above)) if is_tail else self._select(above, context, nullified=nullified)
+        )
         if not events and not may_be_empty:
             return None
-        result = self._run(events, above, context, epoch=epoch, is_tail=is_tail)
+        result = result_of(execution, above, epoch=epoch)
         own = result.epochs.own
         header = Header(
             version=PROTOCOL_VERSION,
@@ -279,15 +282,7 @@ class Chain:
             raise InvalidBlock("the block belongs to another network")
         validate_place(header, above.block.header, above.epochs)
         validate_block_form(block)
-        context = self.context(height=header.height, timestamp=header.timestamp)
-        try:
-            result = self._run(
-                block.events, above, context, epoch=header.epoch, is_tail=header.is_tail
-            )
-        except InvalidEvent as error:
-            raise InvalidBlock(
-                f"an event of block {header.height} is not valid: {error}"
-            ) from error
+        result = result_of(self._execution(block, above), above, epoch=header.epoch)
         validate_content(block, above.block.header, result.epochs)
         if result.digest.root != header.state_digest:
             raise InvalidBlock(f"block {header.height} names another state than it leads to")
@@ -303,27 +298,22 @@ class Chain:
         result.state.apply(changes)
         return replace(result, digest=digest, epochs=replace(result.epochs, newest=entry))
 
-    def _run(
-        self,
-        events: Sequence[SignedEvent],
-        above: Executed,
-        context: Context,
-        *,
-        epoch: int,
-        is_tail: bool,
-    ) -> Result:
-        """Return what events of a block of `epoch` do after the block `above`."""
-        execution = Execution({}, above.digest, ())
-        if not is_tail:
-            execution = self._execute_events(
-                above.state, above.digest, events, context, self._verifier
+    def _execution(self, block: Block, above: Executed) -> Execution:
+        header = block.header
+        if header.is_tail:
+            return nothing(above)
+        try:
+            return self._execute_events(
+                above.state,
+                above.digest,
+                block.events,
+                self.context(height=header.height, timestamp=header.timestamp),
+                self._verifier,
             )
-        state = Overlay(above.state)
-        state.apply(execution.changes)
-        own = above.epochs.own if epoch == above.epochs.own.epoch else above.next_epoch
-        is_new = EPOCH_KEY in execution.changes
-        epochs = Epochs(own=own, newest=newest_epoch(state) if is_new else above.epochs.newest)
-        return Result(state, execution.digest, epochs, dict.fromkeys(execution.event_ids))
+        except InvalidEvent as error:
+            raise InvalidBlock(
+                f"an event of block {header.height} is not valid: {error}"
+            ) from error
 
     def _add(self, block: Block, result: Result) -> Executed:
         added = with_result(block, result)
@@ -331,11 +321,17 @@ class Chain:
         self._executed[added.hash] = added
         return added
 
-    def _select(self, above: Executed, context: Context, *, nullified: int) -> list[SignedEvent]:
-        """Return the events for a block on `above`, after which so many views were nullified."""
+    def _select(
+        self, above: Executed, context: Context, *, nullified: int
+    ) -> tuple[list[SignedEvent], Execution]:
+        """Return the events for a block on `above`, after which so many views were nullified.
+
+        With them comes what they do.
+        """
         included = self._included(above.hash)
-        return select_events(
+        return execute_selection(
             above.state,
+            above.digest,
             [
                 signed
                 for identifier, signed in self.mempool.candidates()

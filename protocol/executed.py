@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from protocol.blocks import Block, BlockHash, block_hash
 from protocol.digest import StateDigest
+from protocol.electorates import newest_epoch
 from protocol.events import EventId
 from protocol.headers import Epochs, has_ended
-from protocol.state import EpochEntry, Overlay
+from protocol.ledger import Execution
+from protocol.state import EPOCH_KEY, EpochEntry, Overlay
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +52,18 @@ def with_result(block: Block, result: Result) -> Executed:
         digest=result.digest,
         epochs=result.epochs,
     )
+
+
+def nothing(above: Executed) -> Execution:
+    """Return what a tail on `above` does."""
+    return Execution({}, above.digest, ())
+
+
+def result_of(execution: Execution, above: Executed, *, epoch: int) -> Result:
+    """Return what is known after a block of `epoch` that does this after the block `above`."""
+    state = Overlay(above.state)
+    state.apply(execution.changes)
+    own = above.epochs.own if epoch == above.epochs.own.epoch else above.next_epoch
+    is_new = EPOCH_KEY in execution.changes
+    epochs = Epochs(own=own, newest=newest_epoch(state) if is_new else above.epochs.newest)
+    return Result(state, execution.digest, epochs, dict.fromkeys(execution.event_ids))

@@ -77,18 +77,22 @@ class Verifier:
         """
 
     def is_valid(self, key: PublicKey, message: bytes, signature: Signature) -> bool:
-        if _name(key, message, signature) in self._verified:
+        name = _name(key, message, signature)
+        if name in self._verified:
             return True
         if not self._is_valid(key, message, signature):
             return False
-        self.remember(key, message, signature)
+        self._remember(name)
         return True
 
     def remember(self, key: PublicKey, message: bytes, signature: Signature) -> None:
         """Take in a signature that was found good elsewhere."""
+        self._remember(_name(key, message, signature))
+
+    def _remember(self, name: bytes) -> None:
         if len(self._verified) >= VERIFIED_SIGNATURES_MAX:
             self._verified.popitem(last=False)
-        self._verified[_name(key, message, signature)] = None
+        self._verified[name] = None
 
 
 def signing_bytes(domain: str, network: NetworkId, message: bytes) -> bytes:

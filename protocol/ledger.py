@@ -2,7 +2,8 @@
 
 `apply_event` judges one event, cheap checks first, signatures last. `execute` judges a block: it
 first forgets what has expired, then applies the events in their order, each to the state after
-the one before, then schedules the next authorities, and what a later block will forget. Every node
+the one before, then schedules the next authorities, and what a later block will forget. A leader
+executes what it selects, and so has done that when it knows what stands in its block. Every node
 that executes the same block on the same state gets the same changes and the same digest, or the
 same refusal.
 """
@@ -44,7 +45,7 @@ from protocol.events import (
     SignedEvent,
     event_id,
 )
-from protocol.forgetting import begin_forgetting, deadlines, forget, schedule
+from protocol.forgetting import Deadline, begin_forgetting, deadlines, forget, schedule
 from protocol.genesis import Genesis
 from protocol.handoff import schedule_handoff
 from protocol.identity import Verifier, short
@@ -62,9 +63,9 @@ __all__ = [
     "Execution",
     "apply_event",
     "execute",
+    "execute_selection",
     "genesis_changes",
     "is_urgent",
-    "select_events",
 ]
 
 SELECTION_ATTEMPTS_MAX = 8_192
@@ -139,54 +140,76 @@ def execute(
     verifier: Verifier,
 ) -> Execution:
     """Execute a block on the state before it, or raise the first event's `InvalidEvent`."""
-    cache = ReadCache(state)
-    overlay = Overlay(cache)
-    overlay.apply(forget(overlay, context.timestamp))
-    due, identifiers = [], []
+    run = _Run(state, context, verifier)
     for signed in events:
-        identifier = event_id(signed.event, context.network)
-        overlay.apply(_apply(overlay, signed, identifier, context, verifier))
-        due += deadlines(signed.event, identifier, context.timestamp)
-        identifiers.append(identifier)
-    overlay.apply(schedule_handoff(overlay, context.height))
-    overlay.apply(schedule(overlay, due, context.height))
-    return Execution(overlay.changes, digest.updated(cache, overlay.changes), tuple(identifiers))
+        run.add(signed)
+    return run.finish(digest)
 
 
-def select_events(
+def execute_selection(  # noqa: PLR0913
     state: StateView,
+    digest: StateDigest,
     candidates: Sequence[SignedEvent],
     context: Context,
     verifier: Verifier,
     *,
     count_max: int,
     size_max: int,
-) -> list[SignedEvent]:
+) -> tuple[list[SignedEvent], Execution]:
     """Return what a leader should put into a block: valid one after another, urgent ones first.
 
-    `size_max` bounds the sum of the encoded events in bytes. An urgent event that is only valid
-    after another of these events is tried again after it.
+    With it comes what `execute` would say of it. `size_max` bounds the sum of the encoded events in
+    bytes. An urgent event that is only valid after another of these events is tried again after it.
     """
     urgent = [signed for signed in candidates if is_urgent(signed.event)]
     others = [signed for signed in candidates if not is_urgent(signed.event)]
-    overlay = Overlay(ReadCache(state))
+    run = _Run(state, context, verifier)
     selected: list[SignedEvent] = []
     for signed in [*urgent, *others, *urgent][:SELECTION_ATTEMPTS_MAX]:
+        if len(selected) >= count_max:
+            break
         size = len(encode(signed))
-        if len(selected) >= count_max or size > size_max:
+        if size > size_max:
             continue
         try:
-            overlay.apply(apply_event(overlay, signed, context, verifier))
+            run.add(signed)
         except InvalidEvent:
             continue
         selected.append(signed)
         size_max -= size
-    return selected
+    return selected, run.finish(digest)
 
 
 def is_urgent(event: Event) -> bool:
     """Say whether the event goes before all others: a patient's "no", or proof of a crime."""
     return isinstance(event.body, ConsentWithdrawn | Equivocation)
+
+
+class _Run:
+    """A block that is being executed, event by event."""
+
+    def __init__(self, state: StateView, context: Context, verifier: Verifier) -> None:
+        self._context = context
+        self._verifier = verifier
+        self._before = ReadCache(state)
+        self._state = Overlay(self._before)
+        self._state.apply(forget(self._state, context.timestamp))
+        self._due: list[Deadline] = []
+        self._event_ids: list[EventId] = []
+
+    def add(self, signed: SignedEvent) -> None:
+        """Execute the next event, or raise its `InvalidEvent` and change nothing."""
+        identifier = event_id(signed.event, self._context.network)
+        self._state.apply(_apply(self._state, signed, identifier, self._context, self._verifier))
+        self._due += deadlines(signed.event, identifier, self._context.timestamp)
+        self._event_ids.append(identifier)
+
+    def finish(self, digest: StateDigest) -> Execution:
+        """Return what all of it does; `digest` is that of the state before."""
+        self._state.apply(schedule_handoff(self._state, self._context.height))
+        self._state.apply(schedule(self._state, self._due, self._context.height))
+        changes = self._state.changes
+        return Execution(changes, digest.updated(self._before, changes), tuple(self._event_ids))
 
 
 def _apply(

@@ -39,7 +39,9 @@ def subject_mark(subject: bytes | str, key: bytes) -> str:
 
 def plain(text: str) -> str:
     """Return `text` as one short line: what a peer wrote must not forge lines or colours."""
-    line = "".join(letter if letter.isprintable() else " " for letter in text[:TEXT_LENGTH_MAX])
+    line = text[:TEXT_LENGTH_MAX]
+    if not line.isprintable():
+        line = "".join(letter if letter.isprintable() else " " for letter in line)
     return line if len(text) <= TEXT_LENGTH_MAX else line + "…"
 
 

@@ -20,8 +20,8 @@ from protocol.ledger import (
     EventTooEarly,
     EventTooLarge,
     apply_event,
+    execute_selection,
     genesis_changes,
-    select_events,
 )
 from protocol.membership import NotAMember
 from protocol.signers import EventNotSigned
@@ -182,8 +182,10 @@ def test_the_genesis_decides_the_first_digest() -> None:
 
 def select(ledger: ExampleLedger, *candidates: SignedEvent, **limits: int) -> list[SignedEvent]:
     sizes = {"count_max": 100, "size_max": 100_000, **limits}
-    chosen = select_events(ledger.state, candidates, ledger.context, ledger.verifier, **sizes)
-    assert ledger.refusal(*chosen) is None
+    chosen, execution = execute_selection(
+        ledger.state, ledger.digest, candidates, ledger.context, ledger.verifier, **sizes
+    )
+    assert execution == ledger.judge(*chosen), "what a leader did is what all others do"
     return chosen
 
 
