@@ -1,13 +1,24 @@
 """No changed byte of a real LevelDB goes unnoticed."""
 
 import shutil
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
+from daemon.storage import store as chain_store
 from daemon.storage.errors import CorruptStore
-from daemon.storage.leveldb_files import check_files, check_log_ends, check_logs, check_tables
+from daemon.storage.leveldb_files import (
+    _SNAPPY,
+    _handles,
+    _read_footer,
+    check_files,
+    check_log_ends,
+    check_logs,
+    check_tables,
+)
+from daemon.storage.leveldb_manifest import live_tables
 from daemon.storage.store import ChainStore
 from tests.daemon.executed_chains import fill
 from tests.daemon.stored_chains import NETWORK
@@ -20,16 +31,43 @@ EDGE = 48
 LOG_BLOCK_SIZE = 32 * 1024
 
 
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+KINDS: dict[str, tuple[str | None, ...]] = {
+    "plain": (None,),
+    "packed": ("snappy",),
+    "both": ("snappy", None),
+}
+"""How the tables of a store were written, one after the other."""
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def original(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a store with tables, and a log that has more than one block."""
     path = tmp_path_factory.mktemp("store") / "chain"
-    with ChainStore.open(path, NETWORK.id) as store:
+    compressions = KINDS[request.param]
+    with written_with(compressions[0]), ChainStore.open(path, NETWORK.id) as store:
         fill(store, block_count=1, events_per_block=2)
-    with ChainStore.open(path, NETWORK.id) as store:
-        for number in range(6):
-            store.write({b"tn%d" % number: bytes([number]) * 6_000})
+    for number, compression in enumerate(compressions):  # Opening it makes a table of its log.
+        with written_with(compression), ChainStore.open(path, NETWORK.id) as store:
+            for key in range(6):
+                store.write({b"tn%d%d" % (number, key): bytes([key]) * 6_000})
+    assert {is_packed(table) for table in path.glob("*.ldb")} == {
+        compression is not None for compression in compressions
+    }
     return path
+
+
+@contextmanager
+def written_with(compression: str | None) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chain_store, "COMPRESSION", compression)
+        yield
+
+
+def is_packed(table: Path) -> bool:
+    """Say whether the table has a block that Snappy has made smaller."""
+    data = table.read_bytes()
+    _, index = _read_footer(data)
+    return any(data[handle.offset + handle.size] == _SNAPPY for handle in _handles(data, index))
 
 
 @pytest.fixture
@@ -150,3 +188,15 @@ def test_a_store_without_its_first_file_or_its_manifest_is_damaged(copied: Path)
     (copied / "elsewhere").rename(manifest)
     (copied / "CURRENT").unlink()
     assert [damage.file for damage in check_files(copied)] == ["CURRENT"]
+
+
+def test_packed_tables_stay_readable_and_are_unpacked_when_they_are_sorted_anew(
+    copied: Path,
+) -> None:
+    with open_store(copied) as store:
+        before = list(store.entries())
+        store.compact(b"", b"\xff")
+        assert list(store.entries()) == before
+        assert list(store.damaged_files()) == []
+
+    assert not any(is_packed(copied / name) for name in live_tables(copied))
