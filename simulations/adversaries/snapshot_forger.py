@@ -2,10 +2,13 @@
 
     accumulators, head, certificate, sizes    a manifest in which one thing is not true
     epochs                                    a proof of who votes, with a false signature
+    electorate                                true proofs, the last one with other authorities
+    chain                                     a chain of epochs that it made up, with itself on top
     changed, missing, order, stranger, small  a part of a bucket with other entries
     other                                     a part of a bucket that nobody asked for
     gone, silent                              no answer
     lowest                                    a claim to have nothing but the newest block
+    highest                                   a claim to have more than anybody, to be asked first
 
 Met by what a quorum signed: every bucket must sum up to the digest in a final header. A false part
 is thrown away, its sender is blamed, and another member is asked.
@@ -15,15 +18,22 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from protocol.blocks import Block
+from protocol.blocks import Block, block_hash
 from protocol.effects import SendMessage
-from protocol.light import EpochProof
+from protocol.genesis import authorities_hash
+from protocol.light import EpochProof, FinalHeader
 from protocol.messages import BucketSent, EpochsSent, ManifestSent, SnapshotGone, Status
 from protocol.snapshot import BUCKET_SIZE_MAX
 from protocol.snapshot_source import SendEpochs, SendSnapshot
 from protocol.votes import Certificate
 from simulations.adversaries.traitor import Traitor
+from simulations.world.answers import answer_from
+from simulations.world.world import World
 
+AHEAD = 1
+"""How many blocks more than it has it claims to have: so few that many believe it."""
+LINGER_MAX = 30_000
+"""How long it goes on after the faults at the most, in milliseconds."""
 HONEST = 0.4
 """How often it tells the truth: so lies come at each stage of a copy."""
 STRANGER = (b"\xff" * 40, b"invented")
@@ -34,20 +44,32 @@ class SnapshotForger(Traitor):
 
     kind = "snapshot-forger"
 
+    def enter(self, world: World) -> None:
+        """It goes on when faults are over: only then do those who were away copy a state."""
+        super().enter(world)
+        self.acts_until += min(LINGER_MAX, world.scenario.settle // 4)
+
     def carry_out(self, effect: Any) -> None:
         match effect:
             case SendSnapshot(peer) | SendEpochs(peer) if self.is_acting:
                 self._answer(self.cast.names[peer], effect)
             case SendMessage(recipients, Status() as status) if self.is_acting:
-                self.did("lowest")
-                lure = replace(status, lowest_height=self.disk.height)
-                super().carry_out(SendMessage(recipients, lure))
+                super().carry_out(SendMessage(recipients, self._lure(status)))
             case _:
                 super().carry_out(effect)
 
+    def _lure(self, status: Status) -> Status:
+        """Of a chain that begins high, no blocks can be asked for; but it is asked last."""
+        if self.place % 2:
+            self.did("highest")
+            return replace(status, height=self.disk.height + AHEAD)
+        self.did("lowest")
+        return replace(status, lowest_height=self.disk.height)
+
     def _answer(self, name: int, effect: SendSnapshot | SendEpochs) -> None:
         chance = self.network.random
-        answer = self.copies.answer(effect, self.disk)
+        disk = self.copies.disk_of(effect, self.disk)
+        answer = None if disk is None else answer_from(disk, effect)
         if answer is None:
             return
         lies = self._lies(answer)
@@ -64,14 +86,30 @@ class SnapshotForger(Traitor):
         match answer:
             case ManifestSent():
                 return _false_manifests(answer) | {"silent": None}
-            case EpochsSent(proofs=(EpochProof() as proof, *others)):
-                false = _with_false_signature(proof.final.certificate)
-                first = replace(proof, final=replace(proof.final, certificate=false))
-                return {"epochs": replace(answer, proofs=(first, *others))}
+            case EpochsSent():
+                return _false_epochs(answer)
             case BucketSent():
                 gone = SnapshotGone(answer.block)
                 return _false_parts(answer) | {"gone": gone, "silent": None}
         return {}
+
+
+def _false_epochs(answer: EpochsSent) -> dict[str, EpochsSent]:
+    """Return chains of proofs that end with authorities whom no quorum named."""
+    *before, last = answer.proofs
+    if not isinstance(last, EpochProof):
+        return {}
+    header, others = last.final.header, last.authorities[:1]
+    signature = _with_false_signature(last.final.certificate)
+    named = replace(header, next_authorities=authorities_hash(header.epoch + 1, others))
+    certificate = replace(last.final.certificate, block=block_hash(named))
+    made_up = FinalHeader(named, (), certificate)
+    false = {
+        "epochs": replace(last, final=replace(last.final, certificate=signature)),
+        "electorate": replace(last, authorities=others),
+        "chain": EpochProof(made_up, others),
+    }
+    return {name: replace(answer, proofs=(*before, end)) for name, end in false.items()}
 
 
 def _with_false_signature(certificate: Certificate) -> Certificate:

@@ -21,7 +21,7 @@ class Evidence:
 
     def _blamed(self, host: CoreHost, effect: Blame) -> None:
         name = self.watch.world.cast.names[effect.peer]
-        if not self.watch.is_liar(name):
+        if not self.watch.is_liar(name) and name not in self.watch.world.misreading:
             label = self.watch.world.cast.parties[name].label
             self.watch.report(self, f"blames {label}: {effect.error!r}", host)
 

@@ -27,7 +27,7 @@ from protocol.effects import (
     SendMessage,
     SendRange,
     SendRecovery,
-    SnapshotEffect,
+    StagingEffect,
     StoreBlocks,
     TimerFired,
     VotingKeyAdded,
@@ -41,15 +41,19 @@ from protocol.renewal import renew
 from protocol.snapshot import AdoptSnapshot
 from protocol.snapshot_source import HoldState, ReleaseState, SendEpochs, SendSnapshot
 from protocol.sync import SNAPSHOT_LAG
+from simulations.world.answers import Question, answer_from
 from simulations.world.cast import Cast
 from simulations.world.clock import EPOCH_START
 from simulations.world.contents import read_item
 from simulations.world.copies import Copies
 from simulations.world.disk import Disk
-from simulations.world.disk_recovery import go_on, range_answer, recovery_answer
+from simulations.world.disk_recovery import go_on
 from simulations.world.frame import Frame, Raw
-from simulations.world.host import Host
+from simulations.world.host import RESTART_DELAY, Host
+from simulations.world.misreads import Misreads
 from simulations.world.network import Network
+
+CopyEffect = StagingEffect | AdoptSnapshot | HoldState | ReleaseState | AdoptRecovery
 
 OVER_KEY = (HaltReason.KEY_IN_USE_ELSEWHERE, HaltReason.VOTE_LOG_STALE)
 """Reasons that only concern the voting key: the consensus machine is silent, the node goes on."""
@@ -62,6 +66,8 @@ class CoreHost(Host):
     """What sort of clinic works at the node, if it is a dishonest one."""
     snapshot_lag: int | None = SNAPSHOT_LAG
     """How many blocks behind the node copies a state."""
+    misreads: Misreads | None = None
+    """What others are given in place of what they ask for, while the disk reads wrongly."""
 
     def __init__(self, network: Network, cast: Cast, *, name: int, place: int) -> None:
         super().__init__(network, name=name, place=place)
@@ -206,6 +212,8 @@ class CoreHost(Host):
         return [*prepared, *stored] if stored else prepared
 
     def carry_out(self, effect: Any) -> None:
+        if type(effect) is StoreBlocks and self.waits_for_store(effect):
+            return
         self.show(effect)
         match effect:
             case SendMessage(recipients, message):
@@ -219,11 +227,11 @@ class CoreHost(Host):
                 self._store(effect)
             case BlocksStored():
                 self.step(effect)
-            case SendRange(peer, first, last):
-                self._send_range(self.cast.names[peer], first, last)
+            case SendRange() | SendRecovery() | SendSnapshot() | SendEpochs():
+                self.answer(effect)
             case StoreBlocks():
                 pass
-            case _ if isinstance(effect, SnapshotEffect | SendRecovery | AdoptRecovery):
+            case _ if isinstance(effect, CopyEffect):
                 self._copy(effect)
             case _:
                 self._take_note(effect)
@@ -243,21 +251,31 @@ class CoreHost(Host):
         for watch in self.watchers:
             watch(self, effect)
 
-    def _copy(self, effect: SnapshotEffect | SendRecovery | AdoptRecovery) -> None:
+    def answer(self, question: Question) -> None:
+        """Read from the disk what another one asks for."""
+        disk = self.copies.disk_of(question, self.disk)
+        if disk is not None and self.misreads is not None:
+            disk = self._misread(disk, self.misreads)
+        answer = None if disk is None else answer_from(disk, question)
+        if answer is not None:
+            self.say(self.cast.names[question.peer], answer)
+
+    def _misread(self, disk: Disk, misreads: Misreads) -> Disk | None:
+        read = misreads.read(disk)
+        if read is None:
+            self.fate["wrong-sum"] += 1
+            self.restart_after(RESTART_DELAY)
+        elif read is not disk:
+            self.fate["misread"] += 1
+        return read
+
+    def _copy(self, effect: CopyEffect) -> None:
         match effect:
             case AdoptRecovery(found):
                 go_on(self.disk, found)
                 self._begin_anew()
-            case SendRecovery(peer, epoch):
-                recovery = recovery_answer(self.disk, epoch)
-                if recovery is not None:
-                    self.say(self.cast.names[peer], recovery)
             case AdoptSnapshot(manifest):
                 self._adopt(manifest)
-            case SendSnapshot(peer) | SendEpochs(peer):
-                answer = self.copies.answer(effect, self.disk)
-                if answer is not None:
-                    self.say(self.cast.names[peer], answer)
             case HoldState(block):
                 self.copies.hold(block, self.disk)
             case ReleaseState(block):
@@ -280,11 +298,6 @@ class CoreHost(Host):
         self.machine, inputs = renew(self.core, self.origin())
         for input in inputs:
             self.step(input)
-
-    def _send_range(self, name: int, first: int, last: int) -> None:
-        answer = range_answer(self.disk, first, last)
-        if answer is not None:
-            self.say(name, answer)
 
     def _take_note(self, effect: EpochStarted | RefuseEvents | RememberPeer | Blame | Halt) -> None:
         match effect:

@@ -1,13 +1,13 @@
-"""What a recovery does to a disk whose operator has accepted it, and what others are told of it.
+"""What a recovery does to a disk whose operator has accepted it.
 
 A disk that lacks blocks below the base goes on when a peer has sent them.
 """
 
 from collections.abc import Sequence
 
-from protocol.blocks import Block, FinalizedBlocks, block_hash
+from protocol.blocks import Block, block_hash
 from protocol.chain import Chain
-from protocol.electorates import begin_epoch, epoch_entry, newest_epoch
+from protocol.electorates import begin_epoch, newest_epoch
 from protocol.mempool import Mempool
 from protocol.messages import RecoverySent
 from protocol.recovery_proof import next_epoch
@@ -42,22 +42,3 @@ def _keep(disk: Disk, missing: Sequence[Block], entry: EpochEntry) -> None:
     chain.finalize(missing)
     found = chain.take_finalization()
     disk.recover(missing, found.changes, found.digest, found.event_heights)
-
-
-def recovery_answer(disk: Disk, epoch: int) -> RecoverySent | None:
-    """Return how the epoch ended here, with the blocks that it kept without a certificate."""
-    proof = disk.recoveries.get(epoch)
-    if proof is None or epoch_entry(disk.state, epoch + 1) != next_epoch(proof.manifest):
-        return None
-    last = first = proof.manifest.base_height
-    while first > 0 and first not in disk.certificates and disk.blocks[first].header.epoch == epoch:
-        first -= 1
-    return RecoverySent(proof, tuple(disk.blocks[first + 1 : last + 1]))
-
-
-def range_answer(disk: Disk, first: int, last: int) -> FinalizedBlocks | RecoverySent | None:
-    """Return blocks with their certificate, or the recovery that stands for it."""
-    found = disk.range(first, last)
-    if found is None and 0 < first <= disk.height:
-        return recovery_answer(disk, disk.blocks[first].header.epoch)
-    return found

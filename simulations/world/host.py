@@ -2,9 +2,9 @@
 
 Effects wait in a queue and are carried out one by one. At a `Persist`, and while the vote log is
 pruned, the queue stands still until the disk is done; inputs go on meanwhile, and their effects
-wait behind. The process may be killed before any effect: the queue is lost, of unsynced records a
-prefix may survive. It may also be stopped for a while (`pause`), and its disk may refuse to write,
-which ends the process.
+wait behind. So it does before a write to the store, if that takes none for a while. The process may
+be killed before any effect: the queue is lost, of unsynced records a prefix may survive. It may
+also be stopped for a while (`pause`), and its disk may refuse to write, which ends the process.
 
 A subclass starts the machine from what is on disk (`boot`) and carries out what is not a `Persist`
 (`carry_out`), so the same network drives the consensus machine alone or a whole node.
@@ -31,6 +31,13 @@ HELD_MAX = 100_000
 
 class Host:
     """One process with its disk. `place` tells hosts apart that share a name."""
+
+    is_store_locked: bool = False
+    """Whether a process that starts finds the store in use, and ends."""
+    store_stalled_until: int = 0
+    """The store takes no write before this moment of the network's time."""
+    _storing: Any = None
+    """What waits for the store, with all effects behind it."""
 
     def __init__(self, network: Network, *, name: int, place: int) -> None:
         self.network = network
@@ -104,7 +111,7 @@ class Host:
         return self._held is not None
 
     def start(self) -> None:
-        if self.is_up or self.halted is not None or self.is_disk_full:
+        if self.is_up or self.halted is not None or self.is_disk_full or self.is_store_locked:
             return
         self._life += 1
         self.machine = self.boot()
@@ -125,7 +132,7 @@ class Host:
         self.machine = None
         self._life += 1
         self._queue.clear()
-        self._syncing = self.log_growth.pruning = None
+        self._syncing = self.log_growth.pruning = self._storing = None
         self._held = None
         self.timers.clear()
         if self.processor is not None:
@@ -222,7 +229,8 @@ class Host:
 
     @property
     def _is_writing(self) -> bool:
-        return self._syncing is not None or self.log_growth.pruning is not None
+        is_writing_log = self._syncing is not None or self.log_growth.pruning is not None
+        return is_writing_log or self._storing is not None
 
     @property
     def can_write(self) -> bool:
@@ -233,6 +241,26 @@ class Host:
         self.is_disk_failing = False
         self.restart_after(RESTART_DELAY)
         return False
+
+    def waits_for_store(self, effect: Any) -> bool:
+        """Say whether the effect waits because the store stands still; nothing is written yet."""
+        delay = self.store_stalled_until - self.network.now
+        if delay <= 0:
+            return False
+        self._storing = effect
+        self.fate["store-stalled"] += 1
+        self.network.after(delay, self.go_on_storing)
+        return True
+
+    def go_on_storing(self) -> None:
+        """Carry out what waited, unless the store still stands still, or the process does."""
+        if self._storing is None or self.network.now < self.store_stalled_until:
+            return
+        if self.holds(self.go_on_storing):
+            return
+        effect, self._storing = self._storing, None
+        self.carry_out(effect)
+        self._work()
 
     def _work(self) -> None:
         while self._queue and not self._is_writing and self.is_up:

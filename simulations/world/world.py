@@ -50,6 +50,9 @@ class World:
     """Places of those among them that run from an old vote log: as good as hostile, if the others
     have forgotten what they said."""
 
+    misreading: set[int] = field(default_factory=set)
+    """Names of those who gave others what they had misread, for which they may be blamed."""
+
     @property
     def now(self) -> int:
         return self.network.now

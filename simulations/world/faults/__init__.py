@@ -2,7 +2,8 @@
 
     links      partition, cut, flap, clog, link, reset, eclipse, lose-kind
     processes  crash, restart, power-cut, rolling-restart, pause, slow-cpu
-    disks      disk-full, disk-error, slow-fsync, stall, restore-backup, lose-disk, bit-flip
+    disks      disk-full, disk-error, slow-fsync, stall, restore-backup, lose-disk, bit-flip,
+               store-stall, misread
     clocks     skew, clock-jump, clock-stop, clock-drift
     members    member-change (admit, remove)
     authorities  authority-change (add, remove, rotate)

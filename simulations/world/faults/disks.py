@@ -1,12 +1,14 @@
-"""Faults of disks: full, failing, slow, lost, put back to an earlier time, or damaged."""
+"""Faults of disks: full, failing, slow, lost, put back to an earlier time, damaged, or misread."""
 
 from collections.abc import Callable
+from random import Random
 
 from protocol.consensus.log import Frozen, StrayVote, epoch_of
 from protocol.electorates import epoch_at
 from simulations.scenario.model import Fault
 from simulations.world.core_host import CoreHost
 from simulations.world.disk import Disk
+from simulations.world.misreads import Misreads
 from simulations.world.world import World
 
 End = Callable[[], None]
@@ -15,6 +17,9 @@ DOWN = 2_000
 """How long an operator needs, in milliseconds."""
 SLOW_FSYNC = 1_000
 STALL = 30_000
+STORE_STALL = 10_000
+MISREAD = 0.5
+"""How often what is read for others is wrong, if the fault does not say."""
 UNPRUNED = (StrayVote, Frozen)
 """Records that are never pruned, and do not tell from where on the log is complete."""
 
@@ -110,6 +115,48 @@ def bit_flip(world: World, fault: Fault) -> End:
         _observe(world, host)
         world.network.after(DOWN, host.start)
     return _nothing
+
+
+def store_stall(world: World, fault: Fault) -> End:
+    """Writes to the store wait for `amount` ms; `lock`: `nodes` die, and cannot open it so long."""
+    hosts = world.hosts_named(fault.nodes)
+    lasts = int(fault.amount) or STORE_STALL
+
+    def end() -> None:
+        for host in hosts:
+            host.is_store_locked = False
+            host.store_stalled_until = 0
+            host.go_on_storing()
+            host.start()
+
+    for host in hosts:
+        if fault.action == "lock":
+            host.kill()
+            host.is_store_locked = True
+        else:
+            host.store_stalled_until = world.now + lasts
+    if fault.action == "lock":
+        world.network.after(lasts, end)
+    return end
+
+
+def misread(world: World, fault: Fault) -> End:
+    """A share (`amount`) of what `nodes` read for others is wrong; `sum`: a checksum shows it."""
+    hosts = world.hosts_named(fault.nodes)
+    for host in hosts:
+        world.misreading.add(host.name)
+        host.misreads = Misreads(
+            Random(f"misreads {world.seed} {world.now} {host.place}"),
+            older=host.disk.copy(),
+            share=fault.amount or MISREAD,
+            ends_process=fault.action == "sum",
+        )
+
+    def end() -> None:
+        for host in hosts:
+            host.misreads = None
+
+    return end
 
 
 def _has_pruned_beyond(host: CoreHost) -> bool:

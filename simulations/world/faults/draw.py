@@ -339,6 +339,28 @@ def _authority(draw: Draw) -> Fault | None:
     return Fault(kind="authority-change", at=draw.moment() * 2 // 3, nodes=(name,), action=action)
 
 
+def _store_stall(draw: Draw) -> Fault:
+    action = draw.chance.choice(("", "", "lock"))
+    return Fault(
+        kind="store-stall",
+        at=draw.moment() // 2,
+        nodes=draw.some(),
+        amount=draw.chance.choice((200, 3_000, 15_000)),
+        action=action,
+    )
+
+
+def _misread(draw: Draw) -> Fault:
+    return Fault(
+        kind="misread",
+        at=draw.moment() // 2,
+        duration=draw.while_(3_000, 10_000),
+        nodes=draw.some(),
+        amount=draw.chance.choice((0.5, 1.0)),
+        action=draw.chance.choice(("", "", "sum")),
+    )
+
+
 KINDS: tuple[Callable[[Draw], Fault | None], ...] = (
     _links,
     _partition,
@@ -364,4 +386,6 @@ KINDS: tuple[Callable[[Draw], Fault | None], ...] = (
     _authority,
     _authority,
     _authority,
+    _store_stall,
+    _misread,
 )

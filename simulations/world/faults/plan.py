@@ -38,6 +38,8 @@ KINDS: dict[str, Start] = {
     "restore-backup": disks.restore_backup,
     "lose-disk": disks.lose_disk,
     "bit-flip": disks.bit_flip,
+    "store-stall": disks.store_stall,
+    "misread": disks.misread,
     "skew": clocks.skew,
     "clock-jump": clocks.clock_jump,
     "clock-stop": clocks.clock_stop,

@@ -31,6 +31,8 @@ EXAMPLES = {
     "restore-backup": Fault(kind="restore-backup", nodes=("member-0",)),
     "lose-disk": Fault(kind="lose-disk", nodes=("authority-0", "member-0")),
     "bit-flip": Fault(kind="bit-flip", nodes=("authority-0",)),
+    "store-stall": Fault(kind="store-stall", nodes=("authority-0",), amount=1_000),
+    "misread": Fault(kind="misread", nodes=("authority-0", "member-0")),
     "skew": Fault(kind="skew", nodes=("authority-0",), amount=-86_400_000),
     "clock-jump": Fault(kind="clock-jump", nodes=("authority-0",), amount=5_000),
     "clock-stop": Fault(kind="clock-stop", nodes=("authority-0",)),
