@@ -20,6 +20,8 @@ class Agreement:
 
     def _stored(self, host: CoreHost, effect: StoreBlocks) -> None:
         finalization = effect.finalization
+        for block in self.watch.kept_before(host, effect, len(self.chain)):
+            self._extend(host, block)
         for block in finalization.blocks:
             header = block.header
             if header.height == len(self.chain):
@@ -29,10 +31,19 @@ class Agreement:
             elif self.chain[header.height] != block:
                 self.watch.report(self, f"two blocks are final at height {header.height}", host)
         last = finalization.blocks[-1].header
-        if finalization.digest.root != last.state_digest:
+        bases = [proof.manifest.base for proof in host.disk.recoveries.values()]
+        is_same = finalization.digest.root == last.state_digest
+        # On the base of a recovery, the next epoch is entered into the state.
+        if not is_same and block_hash(last) not in bases:
             self.watch.report(self, f"the state at height {last.height} is another", host)
         if finalization.blocks[0].header.height != host.disk.height + 1:
             self.watch.report(self, "the chain of the node has a gap", host)
+
+    def at_end(self) -> None:
+        """What a recovery kept comes to nodes without a certificate: compare that, too."""
+        for host in self.watch.honest:
+            if host.disk.recoveries and host.disk.blocks != self.chain[: host.disk.height + 1]:
+                self.watch.report(self, "a recovery left it with another chain", host)
 
     def _extend(self, host: CoreHost, block: Block) -> None:
         parent, header = self.chain[-1].header, block.header

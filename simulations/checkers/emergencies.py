@@ -19,8 +19,9 @@ class Emergencies:
         self._height = 0
         watch.on_effect(StoreBlocks, self._stored)
 
-    def _stored(self, _: CoreHost, effect: StoreBlocks) -> None:
-        for block in effect.finalization.blocks:
+    def _stored(self, host: CoreHost, effect: StoreBlocks) -> None:
+        kept = self.watch.kept_before(host, effect, self._height + 1)
+        for block in (*kept, *effect.finalization.blocks):
             if block.header.height != self._height + 1:
                 continue
             self._height += 1

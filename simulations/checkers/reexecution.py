@@ -5,9 +5,11 @@ The chain is the longest that an honest node has: a traitor's disk may hold what
 
 from protocol.context import Context
 from protocol.digest import StateDigest, compute_digest
+from protocol.electorates import begin_epoch
 from protocol.errors import ProtocolError
 from protocol.identity import Verifier, is_valid_signature
 from protocol.ledger import execute, genesis_changes
+from protocol.recovery_proof import next_epoch
 from protocol.state import Changes
 from simulations.checkers.watch import Watch
 from simulations.world.core_host import CoreHost
@@ -41,6 +43,7 @@ class Reexecution:
         changes = genesis_changes(cast.genesis)
         digest = StateDigest().updated(state, changes)
         _write(state, changes)
+        digest = _recovered(witness, 0, state, digest)
         for block in witness.disk.blocks[1:]:
             header = block.header
             context = Context(cast.id, cast.genesis, header.height, header.timestamp)
@@ -54,7 +57,20 @@ class Reexecution:
             _write(state, execution.changes)
             if digest.root != header.state_digest:
                 self.watch.report(self, f"block {header.height} leads to another state", witness)
+            digest = _recovered(witness, header.height, state, digest)
         return state
+
+
+def _recovered(
+    witness: CoreHost, height: int, state: dict[bytes, bytes], digest: StateDigest
+) -> StateDigest:
+    """Let the epoch begin that operators put on this block, if they did; return the digest."""
+    for proof in witness.disk.recoveries.values():
+        if proof.manifest.base_height == height:
+            changes = begin_epoch(next_epoch(proof.manifest))
+            digest = digest.updated(state, changes)
+            _write(state, changes)
+    return digest
 
 
 def _write(state: dict[bytes, bytes], changes: Changes) -> None:

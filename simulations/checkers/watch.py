@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from protocol.blocks import Block
+from protocol.effects import StoreBlocks
 from protocol.electorates import epoch_entry
 from protocol.genesis import Authority
 from simulations.outcome import Violation
@@ -27,9 +29,15 @@ class Watch:
 
     @property
     def settled(self) -> list[CoreHost]:
-        """Honest hosts that are members in the end, so that everything must reach them."""
+        """Honest hosts that are there and members in the end, so that all must reach them."""
         unwelcome = self.world.swarm.unwelcome
-        return [host for host in self.honest if host.name not in unwelcome]
+        present = [host for host in self.honest if not host.is_lost]
+        return [host for host in present if host.name not in unwelcome]
+
+    def kept_before(self, host: CoreHost, effect: StoreBlocks, height: int) -> list[Block]:
+        """Return blocks from `height` on that a recovery kept there, below those of the effect."""
+        first = effect.finalization.blocks[0].header.height
+        return host.disk.blocks[height:first] if host.disk.recoveries else []
 
     def is_liar(self, name: int) -> bool:
         """Say whether the scenario made the party of this name hostile, or made it forget."""

@@ -14,6 +14,7 @@ NEED_NODES = (
     "pause",
     "restore-backup",
     "lose-disk",
+    "recovery",
     "move",
 )
 """Faults that make no sense without `nodes`."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
+from protocol.salvage import reports_needed
 from simulations.errors import ScenarioInvalid
 from simulations.scenario.hint import did_you_mean
 from simulations.scenario.kinds import LOCAL_KINDS, NEED_NODES, adversary_kinds, fault_kinds
@@ -117,10 +118,24 @@ def _of_fault(scenario: Scenario, fault: Fault, place: Path) -> Iterator[Problem
     if fault.at is not None and fault.at > scenario.duration:
         yield Problem((*place, "at"), "the fault begins after the end of `duration`")
     yield from _of_nodes(scenario, fault.nodes, (*place, "nodes"))
+    if fault.kind == "recovery":
+        yield from _of_survivors(scenario, fault, place)
     if fault.kind in LOCAL_KINDS and scenario.mode is not Mode.LOCAL:
         yield Problem((*place, "kind"), f"only real daemons {fault.kind}")
     if fault.link is not None:
         yield from _of_link(scenario, fault.link, (*place, "link"))
+
+
+def _of_survivors(scenario: Scenario, fault: Fault, place: Path) -> Iterator[Problem]:
+    """Those who are left must be able to tell what was final."""
+    count, lost = scenario.network.authorities, tuple[str, ...]()
+    with suppress(NoSuchNode):  # That is said elsewhere.
+        lost = nodes_of(scenario, fault.nodes)
+    left = count - len([name for name in lost if name.startswith("authority-")])
+    needed = reports_needed(count)
+    if left < needed:
+        cause = f"a recovery needs {needed} of {count} authorities, and {left} are left"
+        yield Problem((*place, "nodes"), cause)
 
 
 def _of_link(scenario: Scenario, link: LinkSpec, place: Path) -> Iterator[Problem]:

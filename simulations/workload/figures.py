@@ -78,10 +78,11 @@ class Figures:
             (self.emergency_ms if is_emergency else self.fetch_ms).append(took)
 
     def _given(self, consent: ConsentId) -> None:
-        enough = len(self._wanted) - int(len(self._wanted) * REACHED_SHARE)
-        missing = dict.fromkeys(self._wanted)
-        self._under_way[consent] = Withdrawal(self.world.now, missing, enough)
-        for place, wanted in self._wanted.items():
+        missing = {place: None for place, host in self._hosts.items() if not host.is_lost}
+        enough = len(missing) - int(len(missing) * REACHED_SHARE)
+        self._under_way[consent] = Withdrawal(self.world.now, dict(missing), enough)
+        for place in missing:
+            wanted = self._wanted[place]
             if not wanted:
                 self._hosts[place].after_steps.append(self._look)
             wanted[consent] = None

@@ -32,6 +32,8 @@ HELD_MAX = 100_000
 class Host:
     """One process with its disk. `place` tells hosts apart that share a name."""
 
+    is_lost: bool = False
+    """Whether the machine is gone for ever."""
     is_store_locked: bool = False
     """Whether a process that starts finds the store in use, and ends."""
     store_stalled_until: int = 0
@@ -111,7 +113,9 @@ class Host:
         return self._held is not None
 
     def start(self) -> None:
-        if self.is_up or self.halted is not None or self.is_disk_full or self.is_store_locked:
+        if self.is_up or self.halted is not None or self.is_lost:
+            return
+        if self.is_disk_full or self.is_store_locked:
             return
         self._life += 1
         self.machine = self.boot()

@@ -27,6 +27,9 @@ SOAK = range(100_000, 102_000)
 
 FOUND = sorted((Path(__file__).parent / "found").glob("*.toml"))
 
+NEVER_DRAWN = {"recovery"}
+"""With it, no more authorities may lose their votes in other ways."""
+
 TRACES = """
 from simulations.campaign import run_seed
 print([run_seed(seed).trace_hash for seed in (1, 2, 5, 9)])
@@ -78,7 +81,7 @@ def test_the_sample_has_every_kind_of_fault() -> None:
         made = scenario_of(seed)
         kinds.update(fault.kind for fault in draw_faults(made, seed, made.faults[0]))
 
-    assert kinds.keys() == KINDS.keys()
+    assert kinds.keys() == KINDS.keys() - NEVER_DRAWN
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@
     clocks     skew, clock-jump, clock-stop, clock-drift
     members    member-change (admit, remove)
     authorities  authority-change (add, remove, rotate)
+    recovery   recovery: too many authorities are lost, and operators act
     plan       when faults begin and end
     habits     what else is different in runs with random faults
     draw       `random`: which faults a seed makes of it

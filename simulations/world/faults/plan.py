@@ -8,7 +8,7 @@ from protocol.effects import StoreBlocks
 from simulations.errors import ScenarioInvalid
 from simulations.scenario.model import Fault
 from simulations.world.core_host import CoreHost
-from simulations.world.faults import authorities, clocks, disks, links, members, processes
+from simulations.world.faults import authorities, clocks, disks, links, members, processes, recovery
 from simulations.world.faults.draw import draw_faults
 from simulations.world.faults.habits import draw_habits
 from simulations.world.world import World
@@ -40,6 +40,7 @@ KINDS: dict[str, Start] = {
     "bit-flip": disks.bit_flip,
     "store-stall": disks.store_stall,
     "misread": disks.misread,
+    "recovery": recovery.recovery,
     "skew": clocks.skew,
     "clock-jump": clocks.clock_jump,
     "clock-stop": clocks.clock_stop,

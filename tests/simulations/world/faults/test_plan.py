@@ -33,6 +33,7 @@ EXAMPLES = {
     "bit-flip": Fault(kind="bit-flip", nodes=("authority-0",)),
     "store-stall": Fault(kind="store-stall", nodes=("authority-0",), amount=1_000),
     "misread": Fault(kind="misread", nodes=("authority-0", "member-0")),
+    "recovery": Fault(kind="recovery", nodes=("authority-2", "authority-3"), amount=1_000),
     "skew": Fault(kind="skew", nodes=("authority-0",), amount=-86_400_000),
     "clock-jump": Fault(kind="clock-jump", nodes=("authority-0",), amount=5_000),
     "clock-stop": Fault(kind="clock-stop", nodes=("authority-0",)),
