@@ -71,6 +71,7 @@ class _Host:
     core: Any
     is_up: bool = True
     is_traitor: bool = False
+    is_lost: bool = False
     watchers_of: dict[type, list[Callable[[Any, Any], None]]] = field(default_factory=dict)
     while_syncing: list[Callable[[Any], None]] = field(default_factory=list)
     on_submit: list[Callable[[Any, Any], None]] = field(default_factory=list)
