@@ -101,7 +101,7 @@ class Core:
         self._council = Council(origin, self.network, self.chain)
         self.sync = Sync(self.chain.height, self._council.members, origin.snapshot_lag)
         self.catching_up = CatchingUp(origin, self.chain, self.sync)
-        self._relay = Relay()
+        self._relay = Relay(lambda: self._council.members)
         self._follower = Follower(chain=self.chain, genesis=origin.genesis, verifier=self.verifier)
         self._intake = Intake(
             chain=self.chain,

@@ -7,6 +7,10 @@ come in time is asked for it and becomes eager (graft). So the eager links becom
 lazy ones mend it. Unlike in the paper, a message pushed along a lazy link leaves it lazy: nodes
 push what they publish to some peers directly, which says nothing about the tree.
 
+Nothing is said to who has it. Whoever sent or announced a message is told nothing of it; and who
+should have heard of it in another way (it is *informed*, the caller says) is told along a lazy
+link only after a while, so that a source that tells some but not all helps nobody.
+
 The caller judges a new message before this machine forwards it. Accepted messages spread, ignored
 ones are remembered. What cannot be judged yet is forgotten, as if it had never come. A message that
 the caller refuses altogether is not told of here: a false copy must not keep a true one away, so
@@ -14,13 +18,14 @@ that one is still missed, and the next who announced it is asked.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import assert_never
+from typing import Literal, assert_never
 
 import msgspec
 
+from protocol.announcements import Announcements
 from protocol.identity import MemberId
 from protocol.messages import HAVE_IDS_MAX, GossipId, Graft, Have, Payload, Prune, Topic
 
@@ -35,8 +40,12 @@ GRAFTED_BYTES_MAX = 4 * 1024 * 1024
 """How much is pushed in answer to one graft, in bytes; a single message may be larger."""
 ANNOUNCE_DELAY = 50
 """How long announcements are collected, in milliseconds."""
+REMIND_DELAY = 1_000
+"""How long they are for those who should know already, in milliseconds."""
 GRAFT_DELAY = 200
 """How long to wait for an announced message to come by itself, in milliseconds."""
+EARLY_MAX = 64
+"""How many members are remembered who announced something before we knew of the link to them."""
 
 
 class Outcome(Enum):
@@ -52,6 +61,7 @@ class Published:
     id: GossipId
     content: bytes
     direct: tuple[MemberId, ...] = ()
+    informed: frozenset[MemberId] = frozenset()
 
 
 class PayloadJudged(msgspec.Struct, frozen=True):
@@ -65,10 +75,12 @@ class PayloadJudged(msgspec.Struct, frozen=True):
     id: GossipId
     content: bytes
     outcome: Outcome
+    informed: frozenset[MemberId] = frozenset()
 
 
 class DuplicateReceived(msgspec.Struct, frozen=True):
     sender: MemberId
+    id: GossipId
 
 
 class ControlReceived(msgspec.Struct, frozen=True):
@@ -89,7 +101,7 @@ class NeighbourDown:
 class GossipTimer(msgspec.Struct, frozen=True):
     topic: Topic
     purpose: str
-    """Either "announce" or "graft"."""
+    """Either "announce", "remind" or "graft"."""
 
 
 class GossipTimerFired(msgspec.Struct, frozen=True):
@@ -131,7 +143,9 @@ class Gossip:
     _known: OrderedDict[GossipId, None] = field(default_factory=OrderedDict)
     _contents: dict[GossipId, bytes] = field(default_factory=dict)
     _content_bytes: int = 0
-    _announcements: dict[MemberId, dict[GossipId, None]] = field(default_factory=dict)
+    _announcements: Announcements = field(default_factory=Announcements)
+    _reminders: Announcements = field(default_factory=Announcements)
+    _early: dict[MemberId, tuple[GossipId, ...]] = field(default_factory=dict)
     _missing: dict[GossipId, list[MemberId]] = field(default_factory=dict)
     _is_grafting: bool = False
 
@@ -146,53 +160,70 @@ class Gossip:
         match input:
             case ControlReceived(sender, message):
                 yield from self._controlled(sender, message)
-            case DuplicateReceived(sender):
+            case DuplicateReceived(sender, identifier):
+                self._has(sender, (identifier,))
                 yield from self._prune(sender)
             case PayloadJudged():
                 yield from self._judged(input)
             case Published(identifier, content, direct):
                 self._remember(identifier, content)
-                yield from self._spread(identifier, content, {*direct, *self._eager}, None)
+                yield from self._spread(input, pushed={*direct, *self._eager}, holders=())
             case NeighbourUp(peer):
                 yield from self._welcome(peer)
             case NeighbourDown(peer):
                 self._part(peer)
             case GossipTimerFired(timer):
-                yield from self._announce() if timer.purpose == "announce" else self._graft()
+                yield from self._fired(timer.purpose)
             case _:
                 assert_never(input)
 
     def _judged(self, payload: PayloadJudged) -> Iterator[GossipEffect]:
-        self._missing.pop(payload.id, None)
+        holders = (*self._missing.pop(payload.id, ()), payload.sender)
         match payload.outcome:
             case Outcome.ACCEPT if payload.id not in self._contents:
                 self._remember(payload.id, payload.content)
-                yield from self._spread(
-                    payload.id, payload.content, set(self._eager), payload.sender
-                )
+                yield from self._spread(payload, pushed=set(self._eager), holders=holders)
             case Outcome.ACCEPT | Outcome.IGNORE:
                 self._know(payload.id)
             case Outcome.FORGET:
                 pass
 
     def _spread(
-        self, identifier: GossipId, content: bytes, pushed: set[MemberId], source: MemberId | None
+        self,
+        message: Published | PayloadJudged,
+        *,
+        pushed: Collection[MemberId],
+        holders: Collection[MemberId],
     ) -> Iterator[GossipEffect]:
         for peer in self._neighbours():
-            if peer == source:
+            if peer in holders:
                 continue
             if peer in pushed:
-                yield SendGossip(peer, Payload(self.topic, content))
+                yield SendGossip(peer, Payload(self.topic, message.content))
+            elif peer in message.informed:
+                yield from self._announce_later(peer, message.id, "remind")
             else:
-                yield from self._announce_later(peer, [identifier])
+                yield from self._announce_later(peer, message.id, "announce")
+
+    def _fired(self, purpose: str) -> Iterator[GossipEffect]:
+        match purpose:
+            case "announce":
+                yield from self._announce(self._announcements)
+            case "remind":
+                yield from self._announce(self._reminders)
+            case _:
+                yield from self._graft()
 
     def _controlled(
         self, sender: MemberId, message: Have | Graft | Prune
     ) -> Iterator[GossipEffect]:
         if sender not in self._eager and sender not in self._lazy:
+            if isinstance(message, Have):
+                self._keep_early(sender, message.ids)
             return
         match message:
             case Have(ids=ids):
+                self._has(sender, ids)
                 yield from self._note_missing(sender, ids)
             case Graft(ids=ids):
                 self._make_eager(sender)
@@ -217,8 +248,12 @@ class Gossip:
             yield SendGossip(sender, Prune(self.topic))
 
     def _welcome(self, peer: MemberId) -> Iterator[GossipEffect]:
-        """A new link is eager, and hears what we still hold: it may have missed it."""
+        """A new link is eager, and hears what we still hold: it may have missed it.
+
+        Its other end may have known of the link before us, and have told us the same already.
+        """
         self._make_eager(peer)
+        yield from self._note_missing(peer, self._early.pop(peer, ()))
         recent = list(self._contents)[-HAVE_IDS_MAX:]
         if recent:
             yield SendGossip(peer, Have(self.topic, tuple(recent)))
@@ -226,7 +261,20 @@ class Gossip:
     def _part(self, peer: MemberId) -> None:
         self._eager.pop(peer, None)
         self._lazy.pop(peer, None)
-        self._announcements.pop(peer, None)
+        self._early.pop(peer, None)
+        self._announcements.forget(peer)
+        self._reminders.forget(peer)
+
+    def _keep_early(self, sender: MemberId, ids: tuple[GossipId, ...]) -> None:
+        """A link comes up at one end first, and what is said there may come before we know."""
+        self._early[sender] = (*self._early.get(sender, ()), *ids)[:HAVE_IDS_MAX]
+        if len(self._early) > EARLY_MAX:
+            del self._early[next(iter(self._early))]
+
+    def _has(self, peer: MemberId, ids: Iterable[GossipId]) -> None:
+        """The peer shows that it has these messages: no need to announce them to it."""
+        self._announcements.leave_out(peer, ids)
+        self._reminders.leave_out(peer, ids)
 
     def _note_missing(self, sender: MemberId, ids: Iterable[GossipId]) -> Iterator[GossipEffect]:
         unknown = [identifier for identifier in ids if identifier not in self._known]
@@ -266,20 +314,20 @@ class Gossip:
         if self._is_grafting:
             yield SetGossipTimer(GossipTimer(self.topic, "graft"), GRAFT_DELAY)
 
-    def _announce_later(self, peer: MemberId, ids: list[GossipId]) -> Iterator[GossipEffect]:
-        if not self._announcements:
-            yield SetGossipTimer(GossipTimer(self.topic, "announce"), ANNOUNCE_DELAY)
-        queue = self._announcements.setdefault(peer, {})
-        for identifier in ids:
-            queue[identifier] = None
-            if len(queue) > HAVE_IDS_MAX:
-                del queue[next(iter(queue))]
+    def _announce_later(
+        self, peer: MemberId, identifier: GossipId, purpose: Literal["announce", "remind"]
+    ) -> Iterator[GossipEffect]:
+        is_soon = purpose == "announce"
+        queue = self._announcements if is_soon else self._reminders
+        if queue.is_empty:
+            delay = ANNOUNCE_DELAY if is_soon else REMIND_DELAY
+            yield SetGossipTimer(GossipTimer(self.topic, purpose), delay)
+        if ids := queue.add(peer, identifier):
+            yield SendGossip(peer, Have(self.topic, ids))
 
-    def _announce(self) -> Iterator[GossipEffect]:
-        announcements, self._announcements = self._announcements, {}
-        for peer, ids in announcements.items():
-            if peer in self._lazy:
-                yield SendGossip(peer, Have(self.topic, tuple(ids)))
+    def _announce(self, queue: Announcements) -> Iterator[GossipEffect]:
+        for peer, ids in queue.take():
+            yield SendGossip(peer, Have(self.topic, ids))
 
     def _neighbours(self) -> list[MemberId]:
         return [*self._eager, *self._lazy]

@@ -4,7 +4,7 @@ A bundle or a peer record is named by its bytes. Finalized blocks are named by t
 last one: authorities hold different certificates of the same block, and one copy is enough.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from hashlib import blake2b
 
 import msgspec
@@ -89,9 +89,13 @@ def _hash(named: bytes) -> GossipId:
 
 
 class Relay:
-    """The gossip machines of all topics, driven with one clock (monotonic milliseconds)."""
+    """The gossip machines of all topics, driven with one clock (monotonic milliseconds).
 
-    def __init__(self) -> None:
+    `authorities` returns who they are now.
+    """
+
+    def __init__(self, authorities: Callable[[], Collection[MemberId]]) -> None:
+        self._authorities = authorities
         self._topics = {topic: Gossip(topic) for topic in Topic}
 
     def is_known(self, topic: Topic, identifier: GossipId) -> bool:
@@ -99,16 +103,17 @@ class Relay:
 
     def publish(self, item: Item, direct: Iterable[MemberId], now: int) -> Iterator[Effect]:
         """Spread a message of our own, and push it to `direct` in any case."""
-        published = Published(item.id, item.content, tuple(direct))
+        published = Published(item.id, item.content, tuple(direct), self._informed(item.message))
         yield from self._step(item.topic, published, now)
 
     def judged(self, sender: MemberId, item: Item, outcome: Outcome, now: int) -> Iterator[Effect]:
-        judged = PayloadJudged(sender, item.id, item.content, outcome)
+        informed = self._informed(item.message)
+        judged = PayloadJudged(sender, item.id, item.content, outcome, informed)
         yield from self._step(item.topic, judged, now)
 
     def repeated(self, sender: MemberId, item: Item, now: int) -> Iterator[Effect]:
         """The sender gave us what we knew."""
-        yield from self._step(item.topic, DuplicateReceived(sender), now)
+        yield from self._step(item.topic, DuplicateReceived(sender, item.id), now)
 
     def controlled(
         self, sender: MemberId, message: Have | Graft | Prune, now: int
@@ -125,6 +130,20 @@ class Relay:
 
     def fired(self, timer: GossipTimer, now: int) -> Iterator[Effect]:
         yield from self._step(timer.topic, GossipTimerFired(timer), now)
+
+    def _informed(self, message: Gossiped) -> frozenset[MemberId]:
+        """Return who should know without gossip, unless somebody lies or a message was lost.
+
+        Authorities push their own bundles to each other, and agree on blocks among themselves.
+        """
+        authorities = self._authorities()
+        match message:
+            case Bundle(submitter=submitter) if submitter not in authorities:
+                return frozenset()
+            case PeerRecord():
+                return frozenset()
+            case _:
+                return frozenset(authorities)
 
     def _step(self, topic: Topic, input: GossipInput, now: int) -> Iterator[Effect]:
         for effect in self._topics[topic].step(input):

@@ -101,8 +101,8 @@ def test_who_sends_what_we_know_is_asked_to_announce_instead() -> None:
     machine = linked(ANN, BOB)
     machine.step(judged(ANN, FIRST))
 
-    assert machine.step(DuplicateReceived(BOB)) == [SendGossip(BOB, Prune(Topic.EVENTS))]
-    assert machine.step(DuplicateReceived(BOB)) == []
+    assert machine.step(DuplicateReceived(BOB, FIRST)) == [SendGossip(BOB, Prune(Topic.EVENTS))]
+    assert machine.step(DuplicateReceived(BOB, FIRST)) == []
     assert machine.step(judged(ANN, SECOND)) == [SetGossipTimer(ANNOUNCE, gossip.ANNOUNCE_DELAY)]
 
 
@@ -209,7 +209,7 @@ def test_strangers_are_not_listened_to() -> None:
     assert heard_of(machine, BOB, SECOND) == []
     assert machine.step(ControlReceived(BOB, Graft(Topic.EVENTS, (FIRST,)))) == []
     assert machine.step(ControlReceived(BOB, Prune(Topic.EVENTS))) == []
-    assert machine.step(DuplicateReceived(BOB)) == []
+    assert machine.step(DuplicateReceived(BOB, FIRST)) == []
 
 
 # ── bounds, and one beyond ──
@@ -322,7 +322,7 @@ class Mesh:
                 if sent.peer in self.lossy:
                     return (ControlReceived(token("nobody"), Prune(Topic.EVENTS)),)
                 if self.machines[sent.peer].is_known(identifier):
-                    return (DuplicateReceived(sender),)
+                    return (DuplicateReceived(sender, identifier),)
                 return (judged(sender, identifier),)
             case control:
                 return (ControlReceived(sender, control),)

@@ -51,7 +51,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.example = ExampleChain(NETWORK)
-        self.relay = Relay()
+        self.relay = Relay(lambda: AUTHORITIES)
         for peer in AUTHORITIES:
             list(self.relay.connected(peer, 0))
         self.intake = Intake(

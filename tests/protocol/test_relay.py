@@ -29,10 +29,11 @@ BLOCK, CERTIFICATE, _ = ExampleLedger(NETWORK).next_block(records_committed(NETW
 BLOCKS = FinalizedBlocks((BLOCK,), CERTIFICATE)
 ITEM = item_of(BUNDLE)
 NOW = 5_000
+AUTHORITIES = tuple(authority.id for authority in NETWORK.authorities)
 
 
 def make_relay(*peers: bytes) -> Relay:
-    relay = Relay()
+    relay = Relay(lambda: AUTHORITIES)
     for peer in peers:
         assert list(relay.connected(peer, NOW)) == []
     return relay
