@@ -270,6 +270,14 @@ def test_strange_but_harmless_messages_of_members_are_not_blamed(
     assert blamed(node.hear(OTHER, message)) == []
 
 
+def test_what_a_peer_announced_before_we_knew_of_the_link_is_fetched() -> None:
+    node = ExampleNode(NETWORK, CLINIC)
+    assert node.hear(OTHER, Have(Topic.EVENTS, (bytes(16),))) == []
+
+    [asking] = of(ScheduleTimer, node.step(PeerConnected(OTHER.id)))
+    assert said(node.fire(asking.timer), Graft) == [(OTHER.id, Graft(Topic.EVENTS, (bytes(16),)))]
+
+
 def test_a_member_behind_is_not_blamed_for_old_blocks(
     node: ExampleNode, ledger: ExampleLedger
 ) -> None:

@@ -1,67 +1,38 @@
 """The tree forms, mends itself, and stays within its bounds, whatever neighbours say."""
 
-from collections import deque
-from collections.abc import Iterable
-
 import pytest
 
 from protocol import gossip
 from protocol.gossip import (
     ControlReceived,
     DuplicateReceived,
-    Gossip,
-    GossipEffect,
-    GossipTimer,
     GossipTimerFired,
     NeighbourDown,
     NeighbourUp,
     Outcome,
-    PayloadJudged,
     Published,
     SendGossip,
     SetGossipTimer,
 )
-from protocol.messages import HAVE_IDS_MAX, Graft, Have, Payload, Prune, Topic
+from protocol.messages import Graft, Prune, Topic
 from tests.protocol.examples import token
-
-ANN, BOB, CAT = (token(name) for name in ("ann", "bob", "cat"))
-FIRST, SECOND, THIRD = (token(name, 16) for name in ("first", "second", "third"))
-ANNOUNCE = GossipTimer(Topic.EVENTS, "announce")
-GRAFT = GossipTimer(Topic.EVENTS, "graft")
-
-
-def ids(count: int, label: str = "id") -> tuple[bytes, ...]:
-    return tuple(token(f"{label} {number}", 16) for number in range(count))
-
-
-def linked(*peers: bytes, lazy: Iterable[bytes] = ()) -> Gossip:
-    """Return a machine with these neighbours; the lazy ones have asked for announcements."""
-    machine = Gossip(Topic.EVENTS)
-    for peer in (*peers, *lazy):
-        machine.step(NeighbourUp(peer))
-    for peer in lazy:
-        machine.step(ControlReceived(peer, Prune(Topic.EVENTS)))
-    return machine
-
-
-def judged(sender: bytes, identifier: bytes, outcome: Outcome = Outcome.ACCEPT) -> PayloadJudged:
-    return PayloadJudged(sender, identifier, identifier * 2, outcome)
-
-
-def push(peer: bytes, identifier: bytes) -> SendGossip:
-    return SendGossip(peer, Payload(Topic.EVENTS, identifier * 2))
-
-
-def have(peer: bytes, *identifiers: bytes) -> SendGossip:
-    return SendGossip(peer, Have(Topic.EVENTS, identifiers))
-
-
-def graft(peer: bytes, *identifiers: bytes) -> SendGossip:
-    return SendGossip(peer, Graft(Topic.EVENTS, identifiers))
-
-
-def heard_of(machine: Gossip, sender: bytes, *identifiers: bytes) -> list[GossipEffect]:
-    return machine.step(ControlReceived(sender, Have(Topic.EVENTS, identifiers)))
+from tests.protocol.gossip_steps import (
+    ANN,
+    ANNOUNCE,
+    BOB,
+    CAT,
+    FIRST,
+    GRAFT,
+    SECOND,
+    THIRD,
+    graft,
+    have,
+    heard_of,
+    ids,
+    judged,
+    linked,
+    push,
+)
 
 
 def test_a_good_message_goes_to_all_but_its_sender() -> None:
@@ -104,25 +75,6 @@ def test_who_sends_what_we_know_is_asked_to_announce_instead() -> None:
     assert machine.step(DuplicateReceived(BOB, FIRST)) == [SendGossip(BOB, Prune(Topic.EVENTS))]
     assert machine.step(DuplicateReceived(BOB, FIRST)) == []
     assert machine.step(judged(ANN, SECOND)) == [SetGossipTimer(ANNOUNCE, gossip.ANNOUNCE_DELAY)]
-
-
-def test_announcements_are_collected() -> None:
-    machine = linked(ANN, lazy=[BOB, CAT])
-    machine.step(judged(ANN, FIRST))
-    assert machine.step(judged(ANN, SECOND)) == []
-
-    fired = machine.step(GossipTimerFired(ANNOUNCE))
-    assert fired == [have(BOB, FIRST, SECOND), have(CAT, FIRST, SECOND)]
-    assert machine.step(GossipTimerFired(ANNOUNCE)) == []
-
-
-def test_announcements_never_exceed_a_message() -> None:
-    machine = linked(ANN, lazy=[BOB])
-    for identifier in ids(HAVE_IDS_MAX + 1):
-        machine.step(judged(ANN, identifier))
-
-    [said] = machine.step(GossipTimerFired(ANNOUNCE))
-    assert said == have(BOB, *ids(HAVE_IDS_MAX + 1)[1:])
 
 
 def test_a_message_pushed_directly_leaves_a_lazy_link_lazy() -> None:
@@ -206,7 +158,6 @@ def test_strangers_are_not_listened_to() -> None:
     machine = linked(ANN)
     machine.step(judged(ANN, FIRST))
 
-    assert heard_of(machine, BOB, SECOND) == []
     assert machine.step(ControlReceived(BOB, Graft(Topic.EVENTS, (FIRST,)))) == []
     assert machine.step(ControlReceived(BOB, Prune(Topic.EVENTS))) == []
     assert machine.step(DuplicateReceived(BOB, FIRST)) == []
@@ -276,91 +227,3 @@ def test_a_graft_is_answered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> N
 
     answer = machine.step(ControlReceived(BOB, Graft(Topic.EVENTS, (FIRST, SECOND, THIRD))))
     assert answer == [push(BOB, FIRST), push(BOB, SECOND)]
-
-
-# ── many nodes ──
-
-
-class Mesh:
-    """Machines with links between all; messages arrive in the order in which they were sent."""
-
-    def __init__(self, count: int) -> None:
-        self.peers = [token(f"node {number}") for number in range(count)]
-        self.machines = {peer: Gossip(Topic.EVENTS) for peer in self.peers}
-        self.due: dict[bytes, list[GossipTimer]] = {peer: [] for peer in self.peers}
-        self.queue: deque[tuple[bytes, SendGossip]] = deque()
-        self.lossy: set[bytes] = set()
-        """Nodes to which no payload comes through."""
-        self.payloads = 0
-        for peer in self.peers:
-            for other in self.peers:
-                if other != peer:
-                    self.carry_out(peer, self.machines[peer].step(NeighbourUp(other)))
-
-    def publish(self, peer: bytes, identifier: bytes) -> None:
-        self.carry_out(peer, self.machines[peer].step(Published(identifier, identifier * 2)))
-        self.settle()
-
-    def carry_out(self, peer: bytes, effects: Iterable[GossipEffect]) -> None:
-        for effect in effects:
-            match effect:
-                case SendGossip():
-                    self.queue.append((peer, effect))
-                case SetGossipTimer(timer):
-                    self.due[peer].append(timer)
-
-    def settle(self) -> None:
-        while self.queue:
-            sender, sent = self.queue.popleft()
-            self.carry_out(sent.peer, self.machines[sent.peer].step(*self.input(sender, sent)))
-
-    def input(self, sender: bytes, sent: SendGossip) -> tuple[gossip.GossipInput, ...]:
-        match sent.message:
-            case Payload(content=content):
-                self.payloads += 1
-                identifier = content[:16]
-                if sent.peer in self.lossy:
-                    return (ControlReceived(token("nobody"), Prune(Topic.EVENTS)),)
-                if self.machines[sent.peer].is_known(identifier):
-                    return (DuplicateReceived(sender, identifier),)
-                return (judged(sender, identifier),)
-            case control:
-                return (ControlReceived(sender, control),)
-
-    def fire(self) -> None:
-        """Let all timers run out that are set now."""
-        for peer, timers in self.due.items():
-            self.due[peer] = []
-            for timer in dict.fromkeys(timers):
-                self.carry_out(peer, self.machines[peer].step(GossipTimerFired(timer)))
-        self.settle()
-
-    def know(self, identifier: bytes) -> int:
-        return sum(machine.is_known(identifier) for machine in self.machines.values())
-
-
-def test_the_links_become_a_tree() -> None:
-    mesh = Mesh(8)
-    for number in range(3):
-        mesh.publish(mesh.peers[0], token(f"{number}", 16))
-        mesh.fire()
-    mesh.payloads = 0
-    mesh.publish(mesh.peers[0], FIRST)
-
-    assert mesh.know(FIRST) == 8
-    assert mesh.payloads == 7
-
-
-def test_a_message_that_was_lost_is_fetched_along_a_lazy_link() -> None:
-    mesh = Mesh(6)
-    for number in range(3):
-        mesh.publish(mesh.peers[0], token(f"{number}", 16))
-        mesh.fire()
-    mesh.lossy = {mesh.peers[5]}
-    mesh.publish(mesh.peers[1], FIRST)
-    assert mesh.know(FIRST) == 5
-    mesh.lossy.clear()
-    for _ in range(3):
-        mesh.fire()
-
-    assert mesh.know(FIRST) == 6

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from protocol.blocks import FinalizedBlocks
 from protocol.codec import encode
 from protocol.effects import ScheduleTimer, SendMessage
-from protocol.gossip import ANNOUNCE_DELAY, GossipTimer, Outcome
+from protocol.gossip import ANNOUNCE_DELAY, REMIND_DELAY, GossipTimer, Outcome
 from protocol.messages import Gossiped, Have, Payload, Prune, Topic
 from protocol.relay import Relay, gossip_id, item_of, read_item, topic_of
 from protocol.votes import assemble_certificate
@@ -21,7 +21,7 @@ from tests.protocol.examples import (
 )
 
 NETWORK = make_network()
-CLINIC = NETWORK.members[0]
+CLINIC, AUTHORITY = NETWORK.members[0], NETWORK.authorities[0]
 ANN, BOB = token("ann"), token("bob")
 BUNDLE = make_bundle(NETWORK, CLINIC, records_committed(NETWORK, CLINIC))
 RECORD = make_peer_record(NETWORK, CLINIC)
@@ -103,6 +103,41 @@ def test_a_pruned_link_is_pruned_in_one_topic_only() -> None:
     [announced] = relay.fired(timer, NOW + ANNOUNCE_DELAY)
     assert announced == SendMessage((ANN,), Have(Topic.EVENTS, (gossip_id(BUNDLE),)))
     assert len(list(relay.publish(item_of(RECORD), (), NOW))) == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "is_informed"),
+    [
+        (BUNDLE, False),
+        (make_bundle(NETWORK, AUTHORITY, records_committed(NETWORK, AUTHORITY)), True),
+        (BLOCKS, True),
+        (RECORD, False),
+        (make_peer_record(NETWORK, AUTHORITY), False),
+    ],
+    ids=["bundle", "bundle-of-authority", "blocks", "record", "record-of-authority"],
+)
+@pytest.mark.parametrize("is_ours", [False, True], ids=["theirs", "ours"])
+def test_authorities_know_their_own_bundles_and_blocks_without_gossip(
+    message: Gossiped, is_informed: bool, is_ours: bool
+) -> None:
+    peers = (ANN, BOB, *AUTHORITIES[1:3])
+    item, topic = item_of(message), topic_of(message)
+    relay = make_relay(*peers)
+    for peer in peers:
+        list(relay.controlled(peer, Prune(topic), NOW))
+    published = relay.publish(item, (), NOW)
+    list(published if is_ours else relay.judged(ANN, item, Outcome.ACCEPT, NOW))
+
+    soon = list(relay.fired(GossipTimer(topic, "announce"), NOW + ANNOUNCE_DELAY))
+    later = list(relay.fired(GossipTimer(topic, "remind"), NOW + REMIND_DELAY))
+
+    announced = Have(topic, (item.id,))
+    first = ([ANN] if is_ours else []) + [BOB]
+    others = list(AUTHORITIES[1:3])
+    assert soon == [
+        SendMessage((peer,), announced) for peer in first + ([] if is_informed else others)
+    ]
+    assert later == [SendMessage((peer,), announced) for peer in (others if is_informed else [])]
 
 
 def test_a_second_copy_asks_its_sender_for_announcements() -> None:
