@@ -8,17 +8,20 @@ here blocks.
 import fcntl
 import mimetypes
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.errors import DaemonError, Exit
-from daemon.storage.files import create_file, disk_errors, sync_file, sync_folder
+from daemon.librarian.chunk_frames import OPENED_SIZE_MAX
+from daemon.storage.bulk import BulkWriter
+from daemon.storage.files import create_file, disk_errors, sync_folder
 from daemon.vault.arrival import Arrival
 from daemon.vault.errors import RecordExists
-from daemon.vault.streams import FILE_BUFFER_SIZE
+from daemon.vault.opener import RecordOpener
 from daemon.vault.vault import Vault
-from protocol.container import CHUNK_SIZE, Opener
+from protocol.container import CHUNK_SIZE
 from protocol.envelope import Opening
 from protocol.errors import InvalidRecord
 from protocol.record import Manifest, RecordId
@@ -46,14 +49,16 @@ class Download:
     def __init__(self, opening: Opening, folder: Path, vault: Vault | None) -> None:
         """With `vault`, a sealed copy is kept there too."""
         self.opening = opening
-        self._opener = Opener(opening.dek, opening.manifest.content)
+        self._opener = RecordOpener(opening)
         self._folder = folder
         self._draft = folder / f".{opening.manifest.id.hex()}.part"
         self._stack = ExitStack()
         with disk_errors("the fetched record"):
             _remove_leftover(self._draft)
-            self._file = create_file(self._draft, buffer_size=FILE_BUFFER_SIZE)
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file = create_file(self._draft, buffer_size=0)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            room_size = min(OPENED_SIZE_MAX, self.length)
+            self._file = BulkWriter(file, position=0, room_size=room_size)
         self._arrival = None if vault is None else self._arrive(vault)
 
     @property
@@ -79,23 +84,23 @@ class Download:
         """The index of the first chunk that is still to come."""
         return self._opener.opened_count
 
-    def write(self, first: int, chunks: tuple[bytes, ...]) -> None:
+    def write(self, first: int, chunks: Sequence[memoryview]) -> None:
         """Take in the next chunks. Raises `InvalidRecord` if they are not, or are damaged."""
         if first != self.next_chunk:
             raise InvalidRecord(f"chunk {first} came where {self.next_chunk} was wanted")
-        for chunk in chunks:
-            plaintext = self._opener.open(chunk)
-            with disk_errors("the fetched record"):
-                self._file.write(plaintext)
-            if self._arrival is not None:
-                self._arrival.write(chunk)
+        plaintext, _ = self._opener.open(chunks, self._file.room())
+        with disk_errors("the fetched record"):
+            self._file.write(len(plaintext), last=self._opener.is_complete)
+        if self._arrival is not None:
+            for chunk in chunks:
+                self._arrival.write(bytes(chunk))
 
     def finish(self) -> Fetched:
         """Give the file its name, if all of the record is there and right."""
         self._opener.finish()
         path = self._folder / file_name(self.opening.manifest)
         with disk_errors("the fetched record"):
-            sync_file(self._file)
+            self._file.sync()
             self._draft.replace(path)
             sync_folder(self._folder)
         if self._arrival is not None:
@@ -106,8 +111,7 @@ class Download:
     def close(self) -> None:
         """Let go of everything; what is not finished does not stay."""
         self._stack.close()
-        with suppress(OSError):
-            self._file.close()
+        self._file.close()
         with suppress(OSError):
             self._draft.unlink(missing_ok=True)
 

@@ -16,6 +16,7 @@ import structlog
 import trio
 
 from daemon.errors import DaemonError
+from daemon.librarian.chunk_frames import ANSWER_SIZE_MAX, read_chunks
 from daemon.librarian.custodian import RECORD_PROTOCOL
 from daemon.librarian.downloads import Download, Fetched
 from daemon.librarian.fetch_errors import (
@@ -41,13 +42,11 @@ from protocol.identity import MemberId, short
 from protocol.record import RecordId
 from protocol.release import (
     CHUNKS_PER_REQUEST_MAX,
-    ChunksSent,
     ChunksWanted,
     CustodianMessage,
     NotConsidered,
     RequesterMessage,
     Unconsidered,
-    UnexpectedMessage,
 )
 from protocol.release_requester import (
     AnswerReceived,
@@ -123,6 +122,7 @@ class RecordFetch:
         self._target = target
         self._downloads: dict[RecordId, Download] = {}
         self._report_at = 0.0
+        self._frame = memoryview(bytearray(ANSWER_SIZE_MAX))
         self._fetched: dict[RecordId, Fetched] = {}
 
     @property
@@ -217,10 +217,9 @@ class RecordFetch:
                 count = min(CHUNKS_PER_REQUEST_MAX, download.chunk_count - asked)
                 await _say(stream, ChunksWanted(download.record, asked, count))
                 asked += count
-            answer = await _hear(stream, CHUNKS_SECONDS_MAX)
-            if not isinstance(answer, ChunksSent):
-                raise UnexpectedMessage("the custodian sent something else than chunks")
-            await trio.to_thread.run_sync(download.write, answer.first, answer.chunks)
+            with trio.fail_after(CHUNKS_SECONDS_MAX):
+                size = await stream.receive_into(self._frame)
+            await trio.to_thread.run_sync(_write, download, self._frame[:size])
             self._report(download)
 
     def _finish(self, download: Download) -> Fetched:
@@ -281,6 +280,11 @@ class RecordFetch:
     ) -> None:
         for download in self._downloads.values():
             download.close()
+
+
+def _write(download: Download, frame: memoryview) -> None:
+    first, chunks = read_chunks(frame)
+    download.write(first, chunks)
 
 
 async def _say(stream: Stream, message: RequesterMessage) -> None:

@@ -76,6 +76,21 @@ class ByteQueue:
             self.size -= len(piece)
         return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
 
+    def take_into(self, room: memoryview) -> None:
+        """Take out as many bytes as fill `room`. There must be as many."""
+        assert len(room) <= self.size
+        position = 0
+        while position < len(room):
+            piece = self._pieces.popleft()
+            missing = len(room) - position
+            if len(piece) > missing:
+                piece = memoryview(piece)
+                self._pieces.appendleft(piece[missing:])
+                piece = piece[:missing]
+            room[position : position + len(piece)] = piece
+            position += len(piece)
+        self.size -= position
+
     def clear(self) -> None:
         self._pieces.clear()
         self.size = 0

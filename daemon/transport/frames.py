@@ -57,12 +57,33 @@ class FrameDecoder:
 
         A decoder that raised is of no use any more: nobody can tell where the next frame starts.
         """
+        size = self._complete_size()
+        if size is None:
+            return None
+        self._body_size = None
+        return self._received.take(size)
+
+    def take_into(self, room: memoryview) -> int | None:
+        """Put the next complete frame into `room`, and return its size, if there is one.
+
+        Raises as `take` does, and `LimitExceeded` for a frame that is longer than `room`.
+        """
+        size = self._complete_size()
+        if self._body_size is not None and self._body_size > len(room):
+            raise LimitExceeded(f"a frame is longer than {len(room)} bytes")
+        if size is None:
+            return None
+        self._body_size = None
+        self._received.take_into(room[:size])
+        return size
+
+    def _complete_size(self) -> int | None:
+        """Return the size of the next frame if all of it has arrived."""
         if self._body_size is None:
             self._body_size = self._take_header()
         if self._body_size is None or self._body_size > self._received.size:
             return None
-        size, self._body_size = self._body_size, None
-        return self._received.take(size)
+        return self._body_size
 
     def _take_header(self) -> int | None:
         """Return the length of the next frame, if its header has arrived."""

@@ -1,8 +1,9 @@
 """What the rest of the daemon sees of a stream: frames, to and from one member."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import trio
 
@@ -18,6 +19,8 @@ from daemon.transport.frames import (
 from daemon.transport.yamux_stream import YamuxStream
 from protocol.errors import ProtocolError
 from protocol.identity import MemberId
+
+T = TypeVar("T")
 
 
 class Stream:
@@ -65,8 +68,18 @@ class Stream:
         Raises `StreamClosed` when the member has finished or the stream was lost, and
         `LimitExceeded` for what is not a frame.
         """
+        return await self._receive(self._decoder.take)
+
+    async def receive_into(self, room: memoryview) -> int:
+        """Put the next frame into `room`, and return its size: large frames need no new memory.
+
+        Raises as `receive` does, and `LimitExceeded` for a frame that is longer than `room`.
+        """
+        return await self._receive(partial(self._decoder.take_into, room))
+
+    async def _receive(self, take: Callable[[], T | None]) -> T:
         try:
-            while (frame := self._decoder.take()) is None:
+            while (taken := take()) is None:
                 data = await self._buffered.receive_some()
                 if not data:
                     raise StreamClosed("the peer has finished")
@@ -74,7 +87,7 @@ class Stream:
         except ProtocolError as error:
             self._carrier.reset(str(error))
             raise
-        return frame
+        return taken
 
     async def close(self) -> None:
         """Say that nothing more comes. What the member still sends can be received."""

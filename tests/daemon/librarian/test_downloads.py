@@ -20,9 +20,9 @@ from tests.protocol.records import DEK, DESCRIPTION, PREFIX, SALT
 PIECES = (b"a" * CHUNK_SIZE, b"b" * CHUNK_SIZE, b"c")
 
 
-def sealed() -> tuple[Opening, tuple[bytes, ...]]:
+def sealed() -> tuple[Opening, tuple[memoryview, ...]]:
     sealer = Sealer(DEK, PREFIX)
-    chunks = tuple(sealer.seal(piece, last=piece is PIECES[-1]) for piece in PIECES)
+    chunks = tuple(memoryview(sealer.seal(each, last=each is PIECES[-1])) for each in PIECES)
     manifest = Manifest(id=b"i" * 16, description=DESCRIPTION, content=sealer.content(), salt=SALT)
     return Opening(DEK, manifest), chunks
 

@@ -43,6 +43,25 @@ def test_frames_come_out_as_they_went_in_however_the_bytes_are_cut(
     assert decode(cut(encode_frames(frames), positions)) == frames
 
 
+@given(st.lists(st.binary(max_size=400), max_size=10), st.lists(st.integers(min_value=0)))
+def test_frames_are_put_where_the_reader_wants_them(
+    frames: list[bytes], positions: list[int]
+) -> None:
+    decoder, room, found = FrameDecoder(), memoryview(bytearray(400)), []
+    for chunk in cut(encode_frames(frames), positions):
+        decoder.feed(chunk)
+        while (size := decoder.take_into(room)) is not None:
+            found.append(bytes(room[:size]))
+    assert found == frames
+
+
+def test_a_frame_that_is_longer_than_its_room_is_refused_by_its_header() -> None:
+    decoder = FrameDecoder()
+    decoder.feed(encode_frame(bytes(SMALL + 1))[:3])
+    with pytest.raises(LimitExceeded):
+        decoder.take_into(memoryview(bytearray(SMALL)))
+
+
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 65_535, 65_536, FRAME_SIZE_MAX])
 def test_a_frame_of_every_kind_of_length_passes(size: int) -> None:
     assert decode([encode_frame(bytes(size))]) == [bytes(size)]
