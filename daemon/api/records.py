@@ -137,7 +137,11 @@ def _view_delivered(running: Running, delivered: Delivered) -> dict[str, Json]:
     return {
         "disclosure": delivered.disclosure.hex(),
         "records": [
-            {**view_manifest(running, each.manifest), "path": str(each.path)}
+            {
+                **view_manifest(running, each.manifest),
+                "path": str(each.path),
+                "reused_length": each.reused_length,
+            }
             for each in delivered.records
         ],
     }

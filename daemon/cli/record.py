@@ -283,7 +283,12 @@ def _render_fetched(delivered: list[dict[str, Any]]) -> str:
         noun = "record" if count == 1 else "records"
         lines.append(f"{mark(True)} {count} {noun}, logged as disclosure {each['disclosure']}")
         lines += [
-            f"  {record['path']}  {paint(size(record['length']) + ', checked', FAINT)}"
-            for record in each["records"]
+            f"  {record['path']}  {paint(_length(record), FAINT)}" for record in each["records"]
         ]
     return "\n".join(lines)
+
+
+def _length(record: dict[str, Any]) -> str:
+    reused = record["reused_length"]
+    here = f", {size(reused)} of it were here already" if reused else ""
+    return f"{size(record['length'])}, checked{here}"

@@ -1,22 +1,20 @@
 """A record on its way to a file, in clear, because the requester asked for it.
 
 Each chunk is checked before it is written, and the file gets its name only when the whole record is
-what was committed to; until then it is a hidden file that goes when the download does. Everything
-here blocks.
+what was committed to; until then it is a hidden file (`daemon.librarian.drafts`). Everything here
+blocks.
 """
 
-import fcntl
 import mimetypes
-import os
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.errors import DaemonError, Exit
 from daemon.librarian.chunk_frames import OPENED_SIZE_MAX
+from daemon.librarian.drafts import Drafts
 from daemon.storage.bulk import BulkWriter
-from daemon.storage.files import create_file, disk_errors, sync_folder
+from daemon.storage.files import disk_errors, sync_folder
 from daemon.vault.arrival import Arrival
 from daemon.vault.errors import RecordExists
 from daemon.vault.opener import RecordOpener
@@ -27,39 +25,37 @@ from protocol.errors import InvalidRecord
 from protocol.record import Manifest, RecordId
 
 
-class FetchUnderWay(DaemonError):
-    """Another fetch is writing the same record into the same folder."""
-
-    code = "fetch-under-way"
-    exit_code = Exit.TRY_AGAIN
-    next_step = "Wait for it, or choose another folder with --out."
-
-
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """A record that arrived whole: its file holds what its manifest says, to the last byte."""
 
     manifest: Manifest
     path: Path
+    reused_length: int
+    """How many of its bytes were here from an earlier, interrupted download."""
 
 
 class Download:
-    """One record. Goes on where it was when its stream broke."""
+    """One record. Goes on where it was when its stream broke, or when an earlier one ended."""
 
-    def __init__(self, opening: Opening, folder: Path, vault: Vault | None) -> None:
-        """With `vault`, a sealed copy is kept there too."""
+    def __init__(
+        self, opening: Opening, folder: Path, drafts: Drafts, vault: Vault | None = None
+    ) -> None:
+        """With `vault`, a sealed copy is kept there too. Raises `FetchUnderWay`."""
         self.opening = opening
         self._opener = RecordOpener(opening)
         self._folder = folder
-        self._draft = folder / f".{opening.manifest.id.hex()}.part"
-        self._stack = ExitStack()
-        with disk_errors("the fetched record"):
-            _remove_leftover(self._draft)
-            file = create_file(self._draft, buffer_size=0)
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            room_size = min(OPENED_SIZE_MAX, self.length)
-            self._file = BulkWriter(file, position=0, room_size=room_size)
-        self._arrival = None if vault is None else self._arrive(vault)
+        self._unnoted = b""
+        with ExitStack() as stack, disk_errors("the fetched record"):
+            self._draft = stack.enter_context(closing(drafts.open(opening.manifest, folder)))
+            self._arrival = None if vault is None else _arrive(stack, vault, opening)
+            self.reused_length = self._take_again()
+            self._file = BulkWriter(
+                self._draft.file,
+                position=self.reused_length,
+                room_size=min(OPENED_SIZE_MAX, self.length),
+            )
+            self._stack = stack.pop_all()
 
     @property
     def record(self) -> RecordId:
@@ -88,9 +84,11 @@ class Download:
         """Take in the next chunks. Raises `InvalidRecord` if they are not, or are damaged."""
         if first != self.next_chunk:
             raise InvalidRecord(f"chunk {first} came where {self.next_chunk} was wanted")
-        plaintext, _ = self._opener.open(chunks, self._file.room())
+        plaintext, leaves = self._opener.open(chunks, self._file.room())
         with disk_errors("the fetched record"):
             self._file.write(len(plaintext), last=self._opener.is_complete)
+            self._draft.add(self._unnoted)  # What came before is written now.
+            self._unnoted = leaves
         if self._arrival is not None:
             for chunk in chunks:
                 self._arrival.write(bytes(chunk))
@@ -101,39 +99,39 @@ class Download:
         path = self._folder / file_name(self.opening.manifest)
         with disk_errors("the fetched record"):
             self._file.sync()
-            self._draft.replace(path)
+            self._draft.publish(path)
             sync_folder(self._folder)
         if self._arrival is not None:
             with suppress(RecordExists):
                 self._arrival.finish()
-        return Fetched(self.opening.manifest, path)
+        return Fetched(self.opening.manifest, path, self.reused_length)
 
-    def close(self) -> None:
-        """Let go of everything; what is not finished does not stay."""
-        self._stack.close()
-        self._file.close()
+    def close(self, *, keep: bool = False) -> None:
+        """Let go of everything; what is not finished stays only with `keep`."""
         with suppress(OSError):
-            self._draft.unlink(missing_ok=True)
+            if keep:
+                self._file.flush()
+                self._draft.add(self._unnoted)
+            else:
+                self._draft.discard()
+        self._file.close()
+        self._stack.close()
 
-    def _arrive(self, vault: Vault) -> Arrival | None:
-        with suppress(RecordExists):
-            return self._stack.enter_context(vault.receive(self.opening))
-        return None
+    def _take_again(self) -> int:
+        """Take in what is left of an earlier download, as far as it is right; return its length."""
+        with suppress(InvalidRecord):
+            for chunk, leaf in zip(self._draft.chunks(), self._draft.leaves, strict=False):
+                sealed = self._opener.take_again(memoryview(chunk), leaf)
+                if self._arrival is not None:
+                    self._arrival.write(sealed)
+        self._draft.truncate(self.next_chunk)
+        return self.received_length
 
 
-def _remove_leftover(draft: Path) -> None:
-    """Remove what a crash has left; raises `FetchUnderWay` if somebody still writes it."""
-    try:
-        descriptor = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise FetchUnderWay("This record is being fetched into this folder already.") from error
-    finally:
-        os.close(descriptor)
-    draft.unlink()
+def _arrive(stack: ExitStack, vault: Vault, opening: Opening) -> Arrival | None:
+    with suppress(RecordExists):
+        return stack.enter_context(vault.receive(opening))
+    return None
 
 
 def file_name(manifest: Manifest) -> str:

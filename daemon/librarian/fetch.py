@@ -1,7 +1,8 @@
 """One request for records: carries out what `protocol.release_requester` decides.
 
 A stream that breaks is opened again, with the same signed request: the custodian hands over the
-same release without a second disclosure, and each download goes on with its next chunk.
+same release without a second disclosure, and each download goes on with its next chunk. A later
+request for the same record goes on with the draft that this one left.
 """
 
 from collections import deque
@@ -19,6 +20,7 @@ from daemon.errors import DaemonError
 from daemon.librarian.chunk_frames import ANSWER_SIZE_MAX, read_chunks
 from daemon.librarian.custodian import RECORD_PROTOCOL
 from daemon.librarian.downloads import Download, Fetched
+from daemon.librarian.drafts import Drafts
 from daemon.librarian.fetch_errors import (
     BROKEN,
     AccessRefused,
@@ -108,10 +110,14 @@ class Target:
     keep: bool
     report: Report | None
     limits: RecordLimits
+    drafts: Drafts
 
 
 class RecordFetch:
-    """Everything about one signed request. As a context, it leaves nothing unfinished behind."""
+    """Everything about one signed request.
+
+    As a context, it leaves nothing unfinished behind, except drafts if it was interrupted.
+    """
 
     def __init__(
         self, node: LibrarianNode, receipts: Receipts, signed: SignedRequest, target: Target
@@ -136,7 +142,7 @@ class RecordFetch:
         while True:
             before = self._progress()
             try:
-                return self._judge(await self._attempt())
+                return await self._judge(await self._attempt())
             except BROKEN as error:
                 failures = 1 if self._progress() > before else failures + 1
                 log.info("fetch-interrupted", peer=short(self._target.custodian), reason=str(error))
@@ -204,8 +210,14 @@ class RecordFetch:
         if download is None:
             self._target.limits.check_size(opening.manifest.content.length)
             vault = self._node.vault if self._target.keep else None
-            download = await trio.to_thread.run_sync(Download, opening, self._target.folder, vault)
+            download = await trio.to_thread.run_sync(
+                Download, opening, self._target.folder, self._target.drafts, vault
+            )
             self._downloads[record] = download
+            if download.reused_length:
+                log.info(
+                    "fetch-goes-on", record=short(record), mebibytes=download.reused_length >> 20
+                )
         await self._receive_chunks(stream, download)
         self._fetched[record] = await trio.to_thread.run_sync(self._finish, download)
 
@@ -235,12 +247,13 @@ class RecordFetch:
             put_record(self._node.store, entry)
         return fetched
 
-    def _judge(self, conclude: Conclude) -> Conclude:
+    async def _judge(self, conclude: Conclude) -> Conclude:
         """Return `conclude` if it is a good one; else raise what is to be done about it."""
         match conclude.ending:
             case Ending.DONE:
                 return conclude
             case Ending.REFUSED:
+                await self._drop_drafts()
                 raise AccessRefused("The custodian refused, or there is nothing to fetch.")
             case Ending.NOT_FINAL:
                 raise DisclosureNotFinal("The disclosure did not become final in time.")
@@ -248,6 +261,13 @@ class RecordFetch:
                 assert conclude.answer is not None
                 raise self._not_considered(conclude.answer)
         assert_never(conclude.ending)
+
+    async def _drop_drafts(self) -> None:
+        """What is refused now may not be gone on with later."""
+        request = self._signed.request
+        await trio.to_thread.run_sync(
+            self._target.drafts.drop, request.subject, self._target.custodian, request.records
+        )
 
     def _not_considered(self, answer: NotConsidered) -> DaemonError:
         if answer.reason == Unconsidered.BUSY:
@@ -278,8 +298,9 @@ class RecordFetch:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        is_interrupted = isinstance(error, trio.Cancelled | CustodianUnreachable)
         for download in self._downloads.values():
-            download.close()
+            download.close(keep=is_interrupted)
 
 
 def _write(download: Download, frame: memoryview) -> None:

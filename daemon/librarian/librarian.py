@@ -20,6 +20,7 @@ from daemon.librarian.consents import Consents, load_terms
 from daemon.librarian.custodian import RECORD_PROTOCOL, RecordCustodian
 from daemon.librarian.delivery import CONSENT_PROTOCOL, ConsentDelivery
 from daemon.librarian.disclosures import Disclosures
+from daemon.librarian.drafts import Drafts
 from daemon.librarian.fetch_errors import BROKEN, CustodianUnreachable
 from daemon.librarian.limits import RecordLimits
 from daemon.librarian.node import LibrarianNode
@@ -45,7 +46,7 @@ COMMIT_SECONDS_MAX = 15
 """How long adding a record waits for its commitment to become final."""
 
 SWEEP_SECONDS = 600
-"""How often releases that have expired are dropped."""
+"""How often releases and drafts that have expired are dropped."""
 
 AUDIT_ENTRIES_MAX = 65_536
 """How many entries of one subject are looked at."""
@@ -89,10 +90,11 @@ class Librarian:
         self._node = node
         self._releases = Releases(node.home.path / "releases")
         self._audits = Audits(node.home.path / "audit", node.vault)
+        self._drafts = Drafts(node.home.path / "drafts")
         self._batches = RecordBatches(node)
         self.consents = Consents(node)
         self.shelf = RecordShelf(node, self._batches, self.limits)
-        self.requester = RecordRequester(node, receipts, self.limits)
+        self.requester = RecordRequester(node, receipts, self.limits, self._drafts)
         self.delivery = ConsentDelivery(node, self.consents, self._audits, verifier)
         self.custodian = RecordCustodian(
             node,
@@ -121,6 +123,7 @@ class Librarian:
             task_status.started()
             while True:
                 await trio.to_thread.run_sync(self._releases.drop_outdated, self._node.now())
+                await trio.to_thread.run_sync(self._drafts.drop_outdated, self._node.now())
                 await trio.sleep(SWEEP_SECONDS)
 
     async def add(self, path: Path, new: NewRecord, report: ReportSealed | None = None) -> Added:
@@ -205,6 +208,7 @@ class Librarian:
         self._node.vault.erase_terms(consents)
         self._audits.erase(subject)
         self._releases.drop_records(records)
+        self._drafts.drop(subject)
         self.consents.remove(consents)
         RECORDS.put_all(self._node.store, {subject + record: None for record in records})
         return records

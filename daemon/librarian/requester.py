@@ -13,6 +13,7 @@ from pathlib import Path
 import trio
 
 from daemon.librarian.downloads import Fetched
+from daemon.librarian.drafts import Drafts
 from daemon.librarian.fetch import RecordFetch, Report, Target
 from daemon.librarian.fetch_errors import (
     CustodianBusy,
@@ -66,8 +67,11 @@ class Delivered:
 class RecordRequester:
     """Gets records from custodians."""
 
-    def __init__(self, node: LibrarianNode, receipts: Receipts, limits: RecordLimits) -> None:
+    def __init__(
+        self, node: LibrarianNode, receipts: Receipts, limits: RecordLimits, drafts: Drafts
+    ) -> None:
         self._node = node
+        self._drafts = drafts
         self._limits = limits
         self._receipts = receipts
 
@@ -82,7 +86,7 @@ class RecordRequester:
             raise NoSuchFolder(f"There is no folder {folder}.")
         if order.custodian == self._node.me:
             raise OwnRecords("We are the custodian of these records ourselves.")
-        target = Target(order.custodian, folder, keep, report, self._limits)
+        target = Target(order.custodian, folder, keep, report, self._limits, self._drafts)
         with self._limits.fetching():
             return await self._fetch(order, target)
 

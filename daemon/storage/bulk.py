@@ -13,7 +13,6 @@ import fcntl
 import mmap
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from typing import BinaryIO
 
 ALIGNMENT = 4096
@@ -28,8 +27,7 @@ class BulkWriter:
     """The one writer of a file. Everything blocks, and raises `OSError` if the disk fails."""
 
     def __init__(self, file: BinaryIO, *, position: int, room_size: int) -> None:
-        """Write from `position` on. The file has no buffer, and becomes this writer's own."""
-        self._file = file
+        """Write from `position` on. The file has no buffer, and stays open after `close`."""
         self._descriptor = file.fileno()
         self._position = position
         size = max(ALIGNMENT, -(-room_size // ALIGNMENT) * ALIGNMENT)
@@ -48,7 +46,7 @@ class BulkWriter:
 
         The last piece is written when this returns.
         """
-        self._wait()
+        self.flush()
         piece = self._rooms[0][:size]
         self._rooms.reverse()
         if last:
@@ -58,22 +56,21 @@ class BulkWriter:
             self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bulk-write")
         self._under_way = self._thread.submit(self._write, piece)
 
-    def sync(self) -> None:
-        """Return when all pieces are on the disk."""
-        self._wait()
-        os.fsync(self._descriptor)
-
-    def close(self) -> None:
-        """Let go of the file, when what is under way is written or has failed."""
-        if self._thread is not None:
-            self._thread.shutdown()
-        with suppress(OSError):
-            self._file.close()
-
-    def _wait(self) -> None:
+    def flush(self) -> None:
+        """Return when all pieces are written."""
         under_way, self._under_way = self._under_way, None
         if under_way is not None:
             under_way.result()
+
+    def sync(self) -> None:
+        """Return when all pieces are on the disk."""
+        self.flush()
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Return when nothing is under way any more, whether it was written or not."""
+        if self._thread is not None:
+            self._thread.shutdown()
 
     def _write(self, piece: memoryview) -> None:
         if self._is_direct and len(piece) % ALIGNMENT:

@@ -20,7 +20,7 @@ from tests.architecture.sources import ROOT, modules, parse
 DOCUMENTS = sorted((ROOT / "docs").rglob("*.md"))
 
 LOCAL_TAGS = {
-    "audit-key", "kept-release", "kept-terms", "node-keys", "patient-keys", "recovery-key",
+    "audit-key", "draft", "kept-release", "kept-terms", "node-keys", "patient-keys", "recovery-key",
 }  # fmt: skip
 """Tags of what a node writes for itself alone. All other messages with a tag are seen by others."""
 

@@ -18,6 +18,9 @@ pytestmark = pytest.mark.system
 
 PASSPHRASE = "seventeen yellow submarines"
 RECORD_SIZE = 32 * 1024 * 1024
+LARGE_SIZE = 96 * 1024 * 1024
+SLACK_SIZE = 4 * 1024 * 1024
+"""What is written and not noted yet, and all that a node reads besides the record."""
 ROUNDS = 2
 ROUNDS_SOAK = 25
 SEED = 7
@@ -115,6 +118,39 @@ def test_a_fetch_can_be_repeated_after_the_requester_was_killed(
     story: Story, tmp_path: Path
 ) -> None:
     interrupt_fetches(story, tmp_path, story.pharmacy, ROUNDS)
+
+
+def bytes_read(daemon: Daemon) -> int:
+    """Return how many bytes a process has read so far, from files and sockets."""
+    lines = Path(f"/proc/{daemon.pid}/io").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("rchar:"))
+
+
+def test_what_came_before_the_requester_was_killed_does_not_come_again(
+    story: Story, tmp_path: Path
+) -> None:
+    scan = tmp_path / "large.dcm"
+    scan.write_bytes(random.Random(SEED).randbytes(LARGE_SIZE))
+    record = story.do(story.custodian, "record", "add", scan, *story.key).json["record"]
+    out = tmp_path / "out"
+    arguments = [*story.fetch_arguments(out), "--record", record]
+    draft = out / f".{record}.part"
+    with under_way(*arguments) as command:
+        wait_until(lambda: draft.exists() and draft.stat().st_size >= LARGE_SIZE // 2, "half came")
+        story.pharmacy.kill()
+        command.communicate()
+    assert [path.name for path in out.iterdir()] == [draft.name], "it was not whole yet"
+    story.pharmacy.start()
+    story.net.wait_until_healthy()
+    before = bytes_read(story.custodian)
+    [delivered] = placet(*arguments, PLACET_PASSPHRASE=PASSPHRASE).json
+    read_again = bytes_read(story.custodian) - before
+    [fetched] = delivered["records"]
+    assert [path.read_bytes() for path in out.iterdir()] == [scan.read_bytes()]
+    assert fetched["reused_length"] >= LARGE_SIZE // 2 - SLACK_SIZE
+    assert read_again <= LARGE_SIZE - fetched["reused_length"] + SLACK_SIZE
+    assert list((story.pharmacy.home.path / "drafts").iterdir()) == []
+    check_audit(story)
 
 
 @pytest.mark.soak

@@ -28,7 +28,7 @@ from protocol.events import (
     EmergencyBasis,
     SignedEvent,
 )
-from protocol.release import CHUNKS_PER_REQUEST_MAX
+from protocol.release import CHUNKS_PER_ANSWER_MAX, CHUNKS_PER_REQUEST_MAX
 from protocol.request import REQUEST_LIFETIME_MAX
 from protocol.state import emergencies
 from protocol.terms import DirectiveKind, Purpose, WithCategory
@@ -40,7 +40,7 @@ from tests.daemon.librarian_steps import (
     fetch,
     order,
 )
-from tests.daemon.town import SUBJECT, Town, scope
+from tests.daemon.town import SUBJECT, Town, TownNode, scope
 
 WithdrawWhen = Callable[[SignedEvent], None]
 
@@ -177,6 +177,55 @@ async def test_a_large_record_goes_on_where_its_streams_broke(town: Town, tmp_pa
     assert [each.done for each in seen] == sorted({each.done for each in seen})
     assert seen[-1].done == seen[-1].length == len(content)
     assert town.lives == []
+
+
+def drafts_of(node: TownNode) -> list[Path]:
+    return list((node.home.path / "drafts").iterdir())
+
+
+async def interrupt_fetch(town: Town, folder: Path) -> None:
+    """Give a fetch up when something has come, as a node does that is stopped."""
+    with trio.CancelScope() as scope:
+        await fetch(town.clinic, order(town), folder, report=lambda _: scope.cancel())
+    assert scope.cancelled_caught
+    assert len(drafts_of(town.clinic)) == 1
+
+
+async def test_another_fetch_goes_on_where_one_was_given_up(town: Town, tmp_path: Path) -> None:
+    content, out = large(40 * CHUNK_SIZE + 3), tmp_path / "out"
+    record = await add(town, tmp_path, content)
+    await town.give()
+    out.mkdir()
+    await interrupt_fetch(town, out)
+    seen: list[Progress] = []
+    [delivered] = await town.clinic.librarian.requester.fetch(order(town), out, report=seen.append)
+    [fetched] = delivered.records
+    assert (fetched.manifest.id, fetched.path.read_bytes()) == (record, content)
+    assert fetched.reused_length == CHUNKS_PER_ANSWER_MAX * CHUNK_SIZE < seen[0].done
+    assert len(disclosures(town)) == 2, "the keys were handed over twice, and that is logged"
+    assert (list(out.iterdir()), drafts_of(town.clinic)) == ([fetched.path], [])
+
+
+async def test_what_was_given_up_is_gone_with_the_consent(town: Town, tmp_path: Path) -> None:
+    await add(town, tmp_path, large(40 * CHUNK_SIZE))
+    await town.give(1)
+    out = tmp_path / "out"
+    out.mkdir()
+    await interrupt_fetch(town, out)
+    await town.give(2, kind=DirectiveKind.RESTRICT)
+    with pytest.raises(AccessRefused):
+        await fetch(town.clinic, order(town), out)
+    assert list(out.iterdir()) == drafts_of(town.clinic) == []
+
+
+async def test_what_was_given_up_is_gone_with_its_subject(town: Town, tmp_path: Path) -> None:
+    await add(town, tmp_path, large(40 * CHUNK_SIZE))
+    await town.give()
+    out = tmp_path / "out"
+    out.mkdir()
+    await interrupt_fetch(town, out)
+    await town.clinic.librarian.erase(SUBJECT)
+    assert list(out.iterdir()) == drafts_of(town.clinic) == []
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK_SIZE, CHUNK_SIZE + 1])

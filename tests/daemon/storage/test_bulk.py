@@ -23,28 +23,28 @@ def write_all(writer: BulkWriter, pieces: list[bytes]) -> None:
     writer.sync()
 
 
-@given(st.lists(st.sampled_from(SIZES), max_size=6), st.integers(0, 2), st.randoms())
+@given(st.lists(st.sampled_from(SIZES), max_size=6), st.integers(0, 2))
 def test_pieces_of_any_length_follow_each_other(
-    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], start: int, random: object
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], start: int
 ) -> None:
     path = tmp_path_factory.mktemp("bulk") / "file"
     before = os.urandom(start * ALIGNMENT)
     path.write_bytes(before)
     pieces = [os.urandom(size) for size in sizes]
-    writer = BulkWriter(FileIO(path, "r+"), position=len(before), room_size=ROOM_SIZE)
-    try:
+    with FileIO(path, "r+") as file:
+        writer = BulkWriter(file, position=len(before), room_size=ROOM_SIZE)
         write_all(writer, pieces)
-    finally:
         writer.close()
     assert path.read_bytes() == before + b"".join(pieces)
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_a_full_disk_is_heard_of_at_the_latest_at_the_end(count: int) -> None:
-    writer = BulkWriter(FileIO("/dev/full", "wb"), position=0, room_size=ROOM_SIZE)
-    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
-        write_all(writer, [bytes(ALIGNMENT)] * count)
-    writer.close()
+    with FileIO("/dev/full", "wb") as file:
+        writer = BulkWriter(file, position=0, room_size=ROOM_SIZE)
+        with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+            write_all(writer, [bytes(ALIGNMENT)] * count)
+        writer.close()
 
 
 def test_a_file_system_that_wants_all_through_its_cache_gets_it(
@@ -52,15 +52,17 @@ def test_a_file_system_that_wants_all_through_its_cache_gets_it(
 ) -> None:
     monkeypatch.setattr("daemon.storage.bulk.ALIGNMENT", 1)  # Too little for any disk.
     pieces = [os.urandom(size) for size in (513, 4096, 1)]
-    writer = BulkWriter(create_file(tmp_path / "file", buffer_size=0), position=0, room_size=8192)
-    write_all(writer, pieces)
-    writer.close()
+    with create_file(tmp_path / "file", buffer_size=0) as file:
+        writer = BulkWriter(file, position=0, room_size=8192)
+        write_all(writer, pieces)
+        writer.close()
     assert (tmp_path / "file").read_bytes() == b"".join(pieces)
 
 
-def test_what_was_handed_over_is_written_before_the_file_is_let_go(tmp_path: Path) -> None:
-    writer = BulkWriter(create_file(tmp_path / "file", buffer_size=0), position=0, room_size=1)
-    writer.room()[:ALIGNMENT] = b"x" * ALIGNMENT
-    writer.write(ALIGNMENT, last=False)
-    writer.close()
+def test_what_was_handed_over_is_written_before_the_writer_is_closed(tmp_path: Path) -> None:
+    with create_file(tmp_path / "file", buffer_size=0) as file:
+        writer = BulkWriter(file, position=0, room_size=1)
+        writer.room()[:ALIGNMENT] = b"x" * ALIGNMENT
+        writer.write(ALIGNMENT, last=False)
+        writer.close()
     assert (tmp_path / "file").read_bytes() == b"x" * ALIGNMENT
