@@ -43,6 +43,9 @@ BODIES_MAX = 512
 EXECUTED_MAX = 512
 """How many of them are kept executed; more than a walk back to the head may be long."""
 
+OVERLAYS_MAX = 16
+"""What so many blocks changed is looked up in one place where hundreds are finalized at once."""
+
 UNFINALIZED_SIZE_MAX = 3 * BLOCK_SIZE_MAX // 2
 """How many bytes of blocks a leader wants to be final with one certificate: they are gossiped, and
 later sent to whoever lacks them, all in one message."""
@@ -183,10 +186,10 @@ class Chain:
         above = self._execute_known(parent)
         is_tail = above.has_ended(epoch)
         context = self.context(height=above.block.header.height + 1, timestamp=timestamp)
-        nullified = view - parent_view - 1
-        events, execution = (
-            ([], nothing(above)) if is_tail else self._select(above, context, nullified=nullified)
-        )
+        events: list[SignedEvent] = []
+        execution = nothing(above)
+        if not is_tail:
+            events, execution = self._select(above, context, nullified=view - parent_view - 1)
         if not events and not may_be_empty:
             return None
         result = result_of(execution, above, epoch=epoch)
@@ -226,8 +229,10 @@ class Chain:
         `are_synced` may be older than what waits here, and do not speak against it.
         """
         finalized = tuple(blocks)
-        for block in finalized:
+        for number, block in enumerate(finalized, 1):
             self._execute_once(block)
+            if number % OVERLAYS_MAX == 0:
+                self._executed[block_hash(block.header)].state.flatten(OVERLAYS_MAX)
         changes: Changes = {}
         heights: dict[EventId, int] = {}
         for block in finalized:
@@ -324,10 +329,7 @@ class Chain:
     def _select(
         self, above: Executed, context: Context, *, nullified: int
     ) -> tuple[list[SignedEvent], Execution]:
-        """Return the events for a block on `above`, after which so many views were nullified.
-
-        With them comes what they do.
-        """
+        """Return events for a block on `above`, after so many nullified views, and what they do."""
         included = self._included(above.hash)
         return execute_selection(
             above.state,

@@ -78,6 +78,17 @@ class Overlay:
     def apply(self, changes: Changes) -> None:
         self.changes.update(changes)
 
+    def flatten(self, count: int) -> None:
+        """Merge so many overlays below into one that shows the same: high stacks are slow."""
+        layers: list[Changes] = []
+        below = self.parent
+        while isinstance(below, Overlay) and len(layers) < count:
+            layers.append(below.changes)
+            below = below.parent
+        self.parent = Overlay(below)
+        for changes in reversed(layers):
+            self.parent.apply(changes)
+
 
 class ReadCache:
     """A view that reads each key of its parent once, and knows which it has read."""

@@ -15,7 +15,7 @@ from protocol.chain import (
 from protocol.codec import encode
 from protocol.errors import InvalidBlock
 from protocol.events import ConsentBasis, SignedEvent
-from protocol.state import consent_key, custodian_entry
+from protocol.state import Overlay, consent_key, custodian_entry
 from tests.protocol.example_chain import ExampleChain, changed
 from tests.protocol.examples import (
     consent_given,
@@ -297,6 +297,24 @@ def test_blocks_from_others_are_executed_when_they_are_final(example: ExampleCha
 
     assert other.chain.head == second
     assert other.chain.state.get(CONSENT_KEY) is None
+
+
+def test_many_blocks_at_once_do_what_they_do_one_by_one(example: ExampleChain) -> None:
+    count = 3 * module.OVERLAYS_MAX + 1
+    one_by_one = [example.finalize(example.proposed(CONSENT))]
+    one_by_one += [example.finalize(example.proposed(event(number))) for number in range(count)]
+    other = ExampleChain(NETWORK)
+    at_once = other.finalize(*(each.blocks[0] for each in one_by_one))
+
+    assert at_once.digest == one_by_one[-1].digest
+    assert at_once.changes == {k: v for each in one_by_one for k, v in each.changes.items()}
+    assert custodian_entry(other.chain.state, CLINIC.id).batch_count == count
+    assert other.chain.state.get(CONSENT_KEY) == example.chain.state.get(CONSENT_KEY)
+    assert other.submit(CONSENT), "it is found through all that came after it"
+    height, view = 0, other.chain.state
+    while isinstance(view, Overlay):
+        height, view = height + 1, view.parent
+    assert height < 2 * module.OVERLAYS_MAX
 
 
 # ── reading ──

@@ -4,6 +4,7 @@ import pytest
 
 from protocol.codec import encode
 from protocol.state import (
+    Changes,
     CorruptState,
     Overlay,
     ReadCache,
@@ -41,6 +42,32 @@ def test_overlays_stack() -> None:
     assert upper.get(b"a") is None
     upper.apply({b"a": b"2"})
     assert (upper.get(b"a"), lower.get(b"a")) == (b"2", None)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_a_flat_stack_shows_what_it_showed(count: int) -> None:
+    store = {b"a": b"0", b"b": b"0", b"c": b"0"}
+    layers: list[Changes] = [
+        {b"a": b"1", b"b": b"1"},
+        {b"a": None, b"d": b"2"},
+        {b"d": b"3"},
+        {b"b": b"4"},
+    ]
+    stack = [Overlay(store)]
+    for changes in layers:
+        stack[-1].apply(changes)
+        stack.append(Overlay(stack[-1]))
+    top = stack[-1]
+    shown = {b"a": None, b"b": b"4", b"c": b"0", b"d": b"3"}
+    assert {key: top.get(key) for key in shown} == shown
+
+    top.flatten(count)
+
+    assert {key: top.get(key) for key in shown} == shown
+    assert isinstance(top.parent, Overlay)
+    assert top.parent.parent is ([store, *stack][4 - count])
+    assert top.changes == {}, "what it changed itself stays apart"
+    assert [overlay.changes for overlay in stack[:4]] == layers, "those below stay as they are"
 
 
 def test_a_read_cache_reads_once() -> None:
