@@ -43,7 +43,7 @@ BODIES_MAX = 512
 EXECUTED_MAX = 512
 """How many of them are kept executed; more than a walk back to the head may be long."""
 
-OVERLAYS_MAX = 16
+OVERLAYS_MERGED = 16
 """What so many blocks changed is looked up in one place where hundreds are finalized at once."""
 
 UNFINALIZED_SIZE_MAX = 3 * BLOCK_SIZE_MAX // 2
@@ -231,8 +231,8 @@ class Chain:
         finalized = tuple(blocks)
         for number, block in enumerate(finalized, 1):
             self._execute_once(block)
-            if number % OVERLAYS_MAX == 0:
-                self._executed[block_hash(block.header)].state.flatten(OVERLAYS_MAX)
+            if number % OVERLAYS_MERGED == 0:
+                self._executed[block_hash(block.header)].state.flatten(OVERLAYS_MERGED)
         changes: Changes = {}
         heights: dict[EventId, int] = {}
         for block in finalized:

@@ -300,7 +300,7 @@ def test_blocks_from_others_are_executed_when_they_are_final(example: ExampleCha
 
 
 def test_many_blocks_at_once_do_what_they_do_one_by_one(example: ExampleChain) -> None:
-    count = 3 * module.OVERLAYS_MAX + 1
+    count = 3 * module.OVERLAYS_MERGED + 1
     one_by_one = [example.finalize(example.proposed(CONSENT))]
     one_by_one += [example.finalize(example.proposed(event(number))) for number in range(count)]
     other = ExampleChain(NETWORK)
@@ -314,7 +314,7 @@ def test_many_blocks_at_once_do_what_they_do_one_by_one(example: ExampleChain) -
     height, view = 0, other.chain.state
     while isinstance(view, Overlay):
         height, view = height + 1, view.parent
-    assert height < 2 * module.OVERLAYS_MAX
+    assert height < 2 * module.OVERLAYS_MERGED
 
 
 # ── reading ──
