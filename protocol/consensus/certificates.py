@@ -28,7 +28,7 @@ def record_vote(state: State, vote: Vote) -> None:
         return
     _report_contradictions(state, known, vote)
     _note_activity(state, vote)
-    if known.holds(vote):
+    if known.has_heard(vote):
         return
     state.attempt.has_news = True
     count_vote(state, vote)

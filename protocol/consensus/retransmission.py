@@ -194,7 +194,7 @@ def _lacking(state: State, why: Reason) -> Iterator[ConsensusMessage]:
         known = state.rounds.get(view)
         if known is not None:
             yield from known.certificates.values()
-            yield from known.own_votes(state.electorate.me)
+            yield from known.pending_votes(state.electorate.me)
 
 
 def _own_view(state: State, why: Reason) -> Iterator[ConsensusMessage]:

@@ -42,6 +42,10 @@ class Round:
         known = self.votes[vote.kind].get(vote.signer)
         return known is not None and known.block == vote.block
 
+    def has_heard(self, vote: Vote) -> bool:
+        """Say whether a vote of this kind and signer is kept: another one is no news."""
+        return vote.signer in self.votes[vote.kind]
+
     def contradictions(self, vote: Vote) -> Iterator[Vote]:
         """Yield votes of the same signer that prove, together with `vote`, that it cheats."""
         for votes in self.votes.values():
@@ -67,6 +71,10 @@ class Round:
         for votes in self.votes.values():
             if me in votes:
                 yield votes[me]
+
+    def pending_votes(self, me: int) -> Iterator[Vote]:
+        """Yield those for which no certificate stands yet."""
+        return (vote for vote in self.own_votes(me) if vote.kind not in self.certificates)
 
     def forget_votes(self) -> None:
         """Keep only what later views rest on: a nullified view needs no vote any more."""

@@ -1,5 +1,7 @@
 """Waits, questions and answers: all have a bound, and these tests go one beyond."""
 
+from typing import Any
+
 import pytest
 
 from protocol.blocks import block_hash
@@ -9,6 +11,7 @@ from protocol.consensus import (
     CertificateLogged,
     EventsAdmitted,
     Send,
+    SetTimer,
     TimerKind,
     leader_order,
     may_be_empty,
@@ -33,6 +36,7 @@ from tests.protocol.conversation import (
     certificate_of,
     leader_of,
     proposal_of,
+    vote_of,
 )
 
 N, X, F = VoteKind.NOTARIZE, VoteKind.NULLIFY, VoteKind.FINALIZE
@@ -122,6 +126,48 @@ def test_a_round_of_retransmission_is_bounded_in_bytes() -> None:
     sent = [effect.message for effect in effects if isinstance(effect, Broadcast)]
     assert len(sent) > 20
     assert sum(len(encode(message)) for message in sent) <= RETRANSMITTED_BYTES_MAX
+
+
+def test_votes_that_a_certificate_stands_for_are_not_repeated() -> None:
+    """Nullify votes for views that are over would ask everybody for help that nobody needs."""
+    talk = Conversation(FOLLOWER)
+    talk.application.waiting[7] = None
+    talk.step(EventsAdmitted())
+    own = vote_of(FOLLOWER, X, 1)
+    talk.syncs(talk.fires(TimerKind.LEADER, at=300))
+    assert own in repeated(talk), "it is pending"
+    for signer in (THIRD, FOURTH):
+        talk.hears(vote_of(signer, X, 1), signer)
+    assert talk.view == 2
+
+    said = repeated(talk)
+    assert own not in said
+    assert certificate_of(X, 1, None, (FOLLOWER, THIRD, FOURTH)) in said
+
+
+def repeated(talk: Conversation) -> list[Any]:
+    """Return what is repeated to all when the next retransmission is due."""
+    talk.now += 200
+    effects = talk.fires(TimerKind.RETRANSMIT)
+    return [effect.message for effect in effects if isinstance(effect, Broadcast)]
+
+
+def test_the_other_vote_of_a_cheat_is_no_news() -> None:
+    """It is never counted; if it were news each time, all would repeat themselves without pause."""
+    talk = Conversation(FOLLOWER)
+    talk.application.waiting[7] = None
+    talk.step(EventsAdmitted())
+    talk.syncs(talk.fires(TimerKind.LEADER, at=300))
+    talk.hears(vote_of(THIRD, N, 1, block_on(WORLD.base, 1, 1)), THIRD)
+    other, at, waits = vote_of(THIRD, N, 1, block_on(WORLD.base, 1, 2)), 300, []
+    for _ in range(4):
+        effects = talk.fires(TimerKind.RETRANSMIT, at=at)
+        (again,) = [effect.at for effect in effects if isinstance(effect, SetTimer)]
+        waits.append(again - at)
+        talk.hears(other, THIRD)
+        at = again
+
+    assert waits == [200, 400, 800, 1_600]
 
 
 def test_a_large_proposal_is_shown_to_one_peer_at_a_time() -> None:
