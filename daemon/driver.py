@@ -17,9 +17,10 @@ from daemon.errors import DaemonError
 from daemon.inbox import ForgetBelow, Inbox, Waiting
 from daemon.membership import Voters
 from daemon.ranges import Ranges
+from daemon.read_ahead import Answer, Fate, ReadAhead
 from daemon.receipts import Receipts
 from daemon.recovery import go_on
-from daemon.signatures import check_signatures
+from daemon.signatures import SignatureChecks
 from daemon.silence import Silence
 from daemon.snapshots import SendFrame, Snapshots
 from daemon.storage.pruning import forget_below
@@ -51,6 +52,7 @@ from protocol.effects import (
     EpochStarted,
     Input,
     MessageReceived,
+    PeerDisconnected,
     RefuseEvents,
     RememberPeer,
     ScheduleTimer,
@@ -65,7 +67,7 @@ from protocol.effects import (
 from protocol.errors import DecodeError, InvalidBlock
 from protocol.genesis import faulty_max
 from protocol.identity import MemberId, short
-from protocol.messages import ManifestSent, PeerMessage, Proposal, RecoverySent
+from protocol.messages import ManifestSent, PeerMessage, Proposal, RangeWanted, RecoverySent
 from protocol.origin import Origin
 from protocol.recovery_proof import recovery_hash
 from protocol.renewal import renew, settled
@@ -119,6 +121,8 @@ class Driver:
         self.inbox = Inbox(is_voter=Voters(lambda: self.core.authorities).__contains__)
         self._waste = Waste(blame)
         self._ranges = Ranges(store, send_frame)
+        self._signatures = SignatureChecks()
+        self._read_ahead = ReadAhead(self._ask_for_range)
         self._nursery: trio.Nursery | None = None
 
     @property
@@ -156,8 +160,21 @@ class Driver:
             return
         if isinstance(message, Proposal):
             self._read_clock(sender, message)
-        is_taken = self.inbox.offer(MessageReceived(sender, message), len(frame))
+        is_taken = self._offer(sender, message, len(frame))
         self._waste.received(sender, since=started, is_taken=is_taken)
+
+    def _offer(self, sender: MemberId, message: PeerMessage, size: int) -> bool:
+        """Queue a message for the core, unless it answers what the core has not asked yet."""
+        match message:
+            case FinalizedBlocks(blocks=blocks) if blocks:
+                fate = self._read_ahead.arrived(Answer(sender, message, size))
+                if fate is Fate.LATER:
+                    self._signatures.begin(self.core, message, self._open_nursery)
+                if fate is not Fate.NOW:
+                    return True
+            case RecoverySent() if self._read_ahead.declined(sender):
+                return True
+        return self.inbox.offer(MessageReceived(sender, message), size)
 
     def _read_clock(self, sender: MemberId, proposal: Proposal) -> None:
         """Compare clocks, if the proposal comes from the leader itself and so is new."""
@@ -183,7 +200,9 @@ class Driver:
             await self._forget(waiting)
             return
         if isinstance(waiting, MessageReceived) and isinstance(waiting.message, FinalizedBlocks):
-            await check_signatures(self.core, waiting.message)
+            await self._signatures.finish(self.core, waiting.message)
+        if isinstance(waiting, PeerDisconnected):
+            self._read_ahead.left(waiting.peer)
         await self._feed(waiting)
 
     async def _forget(self, wanted: ForgetBelow) -> None:
@@ -278,9 +297,22 @@ class Driver:
     def _send(self, effect: SendMessage) -> None:
         if self.voice.is_silent and isinstance(effect.message, Vote | Proposal | Certificate):
             return
+        if isinstance(effect.message, RangeWanted):
+            self._want_range(effect.recipients, effect.message)
+            return
         frame = encode(effect.message)
         for recipient in effect.recipients:
             self._send_frame(recipient, frame, effect.is_urgent)
+
+    def _want_range(self, recipients: Sequence[MemberId], wanted: RangeWanted) -> None:
+        """Ask for blocks, or hand over those that are here already."""
+        (peer,) = recipients
+        answer = self._read_ahead.want(peer, wanted)
+        if answer is not None:
+            self.inbox.offer(MessageReceived(peer, answer.finalized), answer.size)
+
+    def _ask_for_range(self, peer: MemberId, wanted: RangeWanted) -> None:
+        self._send_frame(peer, encode(wanted), False)
 
     def _halt(self, reason: HaltReason) -> None:
         self.voice.halt(reason, votes=self.core.consensus is not None)
@@ -299,6 +331,7 @@ class Driver:
             effect.tail,
         )
         self.receipts.stored(finalization.blocks, finalization.event_heights.items())
+        self._read_ahead.advanced(finalization.blocks[-1].header.height)
         self._report(effect)
         await self.voice.prune(effect.certificate)
         return (BlocksStored(finalization.blocks[-1].header.height),)

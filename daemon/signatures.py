@@ -4,12 +4,14 @@ To take in a long chain is to check signatures, half of the time; libsodium does
 interpreter's lock. What is found good is remembered by the core's verifier, so the core decides as
 if it had checked all itself, and what is not good it finds out again.
 
-Only blocks that a quorum made final, and that stand on our head, are worth that: nobody who makes
-up blocks lets us work for more than their certificate.
+Only blocks that a quorum made final are worth that, and that are not far ahead of our head: nobody
+who makes up blocks lets us work for more than their certificate.
 """
 
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import trio
 
@@ -25,16 +27,60 @@ CHECKS_MIN = 64
 
 THREADS_MAX = 4
 
+AHEAD_MAX = 4
+"""How many answers are remembered that were checked before the core wanted them."""
 
-async def check_signatures(core: Core, finalized: FinalizedBlocks) -> None:
-    """Let the core's verifier know the good signatures of events in these blocks."""
+
+@dataclass(slots=True, eq=False)
+class _Check:
+    finalized: FinalizedBlocks
+    is_over: trio.Event = field(default_factory=trio.Event)
+    is_done: bool = False
+    """Otherwise it came too early: the authorities of its epoch were not known yet."""
+
+
+class SignatureChecks:
+    """Checks of blocks that the core has now, and of some that it will have soon."""
+
+    def __init__(self) -> None:
+        self._ahead: deque[_Check] = deque(maxlen=AHEAD_MAX)
+
+    def begin(self, core: Core, finalized: FinalizedBlocks, nursery: trio.Nursery) -> None:
+        """Check while others work; `finish` will wait for it."""
+        check = _Check(finalized)
+        self._ahead.append(check)
+        nursery.start_soon(_check_ahead, core, check)
+
+    async def finish(self, core: Core, finalized: FinalizedBlocks) -> None:
+        """Return when the signatures are checked. The core has the blocks next."""
+        for check in [each for each in self._ahead if each.finalized is finalized]:
+            self._ahead.remove(check)
+            await check.is_over.wait()
+            if check.is_done:
+                return
+        await check_signatures(core, finalized)
+
+
+async def _check_ahead(core: Core, check: _Check) -> None:
+    try:
+        check.is_done = await check_signatures(core, check.finalized)
+    finally:
+        check.is_over.set()
+
+
+async def check_signatures(core: Core, finalized: FinalizedBlocks) -> bool:
+    """Let the core's verifier know the good signatures of events in these blocks.
+
+    Return whether that was worth it: the blocks are many, and known to be final.
+    """
     if sum(len(block.events) for block in finalized.blocks) < CHECKS_MIN:
-        return
+        return False
     checks = _wanted(core, finalized)
     count = min(THREADS_MAX, os.cpu_count() or 1)
     async with trio.open_nursery() as nursery:
         for number in range(count):
             nursery.start_soon(_check, core, checks[number::count])
+    return bool(checks)
 
 
 async def _check(core: Core, checks: Sequence[SignatureCheck]) -> None:
@@ -55,7 +101,7 @@ def _good(checks: Sequence[SignatureCheck]) -> list[SignatureCheck]:
 def _wanted(core: Core, finalized: FinalizedBlocks) -> list[SignatureCheck]:
     follower = Follower(chain=core.chain, genesis=core.genesis, verifier=core.verifier)
     try:
-        if follower.judge(finalized) is not Place.NEXT:
+        if follower.judge(finalized) not in {Place.NEXT, Place.AHEAD}:
             return []
         return list(_checks(core, follower, finalized))
     except ProtocolError:  # The core finds that, too, and knows whom to blame.
