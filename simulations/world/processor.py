@@ -48,6 +48,8 @@ class Processor:
         self.slowness = slowness
         self.is_urgent_first = True
         """Whether what authorities say to each other overtakes events, as in the driver."""
+        self._done: deque[Any] = deque()
+        """What the disk has done meanwhile: the step under way comes first, with its effects."""
         self._timers: deque[Any] = deque()
         self._urgent: deque[Any] = deque()
         self._ordinary: deque[Any] = deque()
@@ -58,13 +60,13 @@ class Processor:
 
     def clear(self) -> None:
         """The process died."""
-        for queue in (self._timers, self._urgent, self._ordinary):
+        for queue in (self._done, self._timers, self._urgent, self._ordinary):
             queue.clear()
         self._is_busy = False
 
     def takes(self, input: Any) -> bool:
         """Say whether the input waits for its turn here."""
-        if isinstance(input, Persisted | BlocksStored):
+        if isinstance(input, Persisted | BlocksStored) and not self._is_busy:
             return False
         queue = self._queue_of(input)
         if isinstance(input, Started):  # Of a new core: nothing that waits may come before.
@@ -77,6 +79,8 @@ class Processor:
 
     def _queue_of(self, input: Any) -> deque[Any]:
         match input:
+            case Persisted() | BlocksStored():
+                return self._done
             case TimerFired() | Started():
                 return self._timers
             case MessageReceived(message=message) if isinstance(message, ConsensusMessage):
@@ -85,7 +89,7 @@ class Processor:
                 return self._ordinary
 
     def _serve(self) -> None:
-        queue = self._timers or self._urgent or self._ordinary
+        queue = self._done or self._timers or self._urgent or self._ordinary
         machine = self.host.machine
         self._is_busy = bool(queue) and machine is not None
         if not self._is_busy:

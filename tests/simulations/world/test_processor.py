@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from protocol.consensus import Instant, Started
+from protocol.consensus import Instant, Persisted, Started
 from protocol.effects import EventsSubmitted, HeartbeatTimer, TimerFired
 from simulations.scenario.model import Fault
 from simulations.world.network import Network
@@ -41,6 +41,18 @@ def test_nothing_that_waits_comes_before_a_new_core_has_started() -> None:
     host.network.run(until=10_000)
 
     assert host.given == [events, Started(), timer, events]
+
+
+def test_what_the_disk_has_done_waits_for_the_step_under_way() -> None:
+    host = SlowHost()
+    processor = Processor(host, 1_000)
+    events, done = EventsSubmitted(()), Persisted(())
+    assert not processor.takes(done), "an idle machine hears it at once"
+    for input in (events, events, done):
+        assert processor.takes(input)
+    host.network.run(until=10_000)
+
+    assert host.given == [events, done, events]
 
 
 def test_a_machine_that_becomes_slow_once_more_keeps_the_order_of_its_work() -> None:
