@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self, assert_never
@@ -17,7 +18,7 @@ import structlog
 import trio
 
 from daemon.errors import DaemonError
-from daemon.librarian.chunk_frames import ANSWER_SIZE_MAX, read_chunks
+from daemon.librarian.chunk_frames import read_chunks
 from daemon.librarian.custodian import RECORD_PROTOCOL
 from daemon.librarian.downloads import Download, Fetched
 from daemon.librarian.drafts import Drafts
@@ -31,6 +32,7 @@ from daemon.librarian.fetch_errors import (
     DisclosureNotFinal,
 )
 from daemon.librarian.finality import find_event, wait_final
+from daemon.librarian.intake import Intake
 from daemon.librarian.limits import RecordLimits
 from daemon.librarian.node import LibrarianNode
 from daemon.receipts import Receipts
@@ -128,7 +130,6 @@ class RecordFetch:
         self._target = target
         self._downloads: dict[RecordId, Download] = {}
         self._report_at = 0.0
-        self._frame = memoryview(bytearray(ANSWER_SIZE_MAX))
         self._fetched: dict[RecordId, Fetched] = {}
 
     @property
@@ -223,16 +224,22 @@ class RecordFetch:
 
     async def _receive_chunks(self, stream: Stream, download: Download) -> None:
         """Ask ahead of what comes, so that the custodian never waits for a question."""
-        asked = download.next_chunk
-        while download.next_chunk < download.chunk_count:
-            while asked < download.chunk_count and asked - download.next_chunk < CHUNKS_AHEAD_MIN:
-                count = min(CHUNKS_PER_REQUEST_MAX, download.chunk_count - asked)
-                await _say(stream, ChunksWanted(download.record, asked, count))
-                asked += count
-            with trio.fail_after(CHUNKS_SECONDS_MAX):
-                size = await stream.receive_into(self._frame)
-            await trio.to_thread.run_sync(_write, download, self._frame[:size])
-            self._report(download)
+        asked = received = download.next_chunk
+        async with Intake() as intake:
+            while received < download.chunk_count:
+                while asked < download.chunk_count and asked - received < CHUNKS_AHEAD_MIN:
+                    count = min(CHUNKS_PER_REQUEST_MAX, download.chunk_count - asked)
+                    await _say(stream, ChunksWanted(download.record, asked, count))
+                    asked += count
+                frame = await intake.frame()
+                with trio.fail_after(CHUNKS_SECONDS_MAX):
+                    size = await stream.receive_into(frame)
+                first, chunks = read_chunks(frame[:size])
+                received += len(chunks)
+                intake.put(partial(download.write, first, chunks))
+                self._report(download)
+            await intake.finish()
+        self._report(download)
 
     def _finish(self, download: Download) -> Fetched:
         fetched = download.finish()
@@ -301,11 +308,6 @@ class RecordFetch:
         is_interrupted = isinstance(error, trio.Cancelled | CustodianUnreachable)
         for download in self._downloads.values():
             download.close(keep=is_interrupted)
-
-
-def _write(download: Download, frame: memoryview) -> None:
-    first, chunks = read_chunks(frame)
-    download.write(first, chunks)
 
 
 async def _say(stream: Stream, message: RequesterMessage) -> None:

@@ -16,7 +16,7 @@ from daemon.transport.frames import (
     encode_frames,
     long_frame_header,
 )
-from daemon.transport.yamux_stream import YamuxStream
+from daemon.transport.yamux_stream import PAYLOAD_SIZE_MAX, YamuxStream
 from protocol.errors import ProtocolError
 from protocol.identity import MemberId
 
@@ -55,8 +55,12 @@ class Stream:
         if len(frame) < LONG_FRAME_SIZE:
             await self._buffered.send_all(encode_frame(frame))
         else:
-            await self._buffered.send_all(long_frame_header(frame))
-            await self._buffered.send_all(frame)
+            # The header goes with as much of the frame as fills a yamux frame: alone it would
+            # shift all that follows, so that each Noise message held the ends of two.
+            header = long_frame_header(frame)
+            start = PAYLOAD_SIZE_MAX - len(header)
+            await self._buffered.send_all(header + frame[:start])
+            await self._buffered.send_all(memoryview(frame)[start:])
 
     async def send_many(self, frames: Sequence[bytes]) -> None:
         """Send frames together, as cheaply as one."""

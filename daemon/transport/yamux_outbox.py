@@ -15,6 +15,9 @@ from daemon.transport.noise import KEPT_BUFFER_SIZE_MIN
 OUTBOX_SIZE_MAX = 256 * 1024
 """Bytes that streams may have handed over and that are not written yet."""
 
+REFILL_SIZE = OUTBOX_SIZE_MAX // 2
+"""Streams that found no room are woken when no more than this is left: each wake-up costs."""
+
 ANSWERS_SIZE_MAX = 64 * 1024
 """Bytes of answers that a peer may cause and not read before it is cut off."""
 
@@ -66,7 +69,7 @@ class YamuxOutbox:
         return len(self._answers) > ANSWERS_SIZE_MAX
 
     async def wait_for_progress(self) -> None:
-        """Wait until something was written, or nothing will be any more."""
+        """Wait until there is much room, or all was written, or nothing will be any more."""
         await self._emptied.park()
 
     async def flush(self) -> None:
@@ -81,14 +84,16 @@ class YamuxOutbox:
                 await self._filled.park()
             batch = self._take_batch()
             self.is_writing = True
-            self._emptied.unpark_all()
+            if self._queue_size <= REFILL_SIZE:
+                self._emptied.unpark_all()
             started_at = trio.current_time()
             with trio.fail_after(WRITE_SECONDS_MAX):
                 await session.send_all(batch)
             self._is_slow = trio.current_time() - started_at > SLOW_WRITE_SECONDS
             self.is_writing = False
             self.bytes_written += len(batch)
-            self._emptied.unpark_all()
+            if not self._answers and not self._queue:
+                self._emptied.unpark_all()
 
     def close(self) -> None:
         """Drop everything, from now on too, and wake whoever waits for room."""

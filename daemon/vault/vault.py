@@ -144,7 +144,7 @@ class Vault:
         """
         assert first >= 0
         assert 0 <= count <= CHUNKS_PER_READ_MAX
-        with self._open_chunks(record) as file:
+        with self._damage(record), self._folder.chunks(record).open("rb", buffering=0) as file:
             file.seek(first * SEALED_CHUNK_SIZE)
             chunks = (file.read(SEALED_CHUNK_SIZE) for _ in range(count))
             return tuple(takewhile(len, chunks))
