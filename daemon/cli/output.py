@@ -69,6 +69,8 @@ def table(
         return paint(empty, FAINT)
     widths = [max(_width(row[index]) for row in [headers, *cells]) for index in range(len(headers))]
     if sys.stdout.isatty():
+        import shutil  # Few commands print tables for people.
+
         available = shutil.get_terminal_size().columns - 2 * (len(widths) - 1)
         for index, header in enumerate(headers):
             if header in ids and sum(widths) > available:
