@@ -6,7 +6,6 @@ NO_COLOR is set. Nothing here needs a third-party library but click.
 
 import json
 import os
-import shutil
 import sys
 import time
 import unicodedata

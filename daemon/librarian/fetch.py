@@ -39,6 +39,7 @@ from daemon.receipts import Receipts
 from daemon.storage.tables import RecordEntry, put_record
 from daemon.transport import Stream
 from protocol.codec import decode, encode
+from protocol.container import CHUNK_SIZE
 from protocol.envelope import Opening
 from protocol.errors import InvalidRecord, ProtocolError
 from protocol.events import Disclosure, EventId
@@ -129,7 +130,7 @@ class RecordFetch:
         self._signed = signed
         self._target = target
         self._downloads: dict[RecordId, Download] = {}
-        self._report_at = 0.0
+        self._report_at, self._reported = 0.0, 0
         self._fetched: dict[RecordId, Fetched] = {}
 
     @property
@@ -224,7 +225,7 @@ class RecordFetch:
 
     async def _receive_chunks(self, stream: Stream, download: Download) -> None:
         """Ask ahead of what comes, so that the custodian never waits for a question."""
-        asked = received = download.next_chunk
+        asked = received = self._reported = download.next_chunk
         async with Intake() as intake:
             while received < download.chunk_count:
                 while asked < download.chunk_count and asked - received < CHUNKS_AHEAD_MIN:
@@ -287,14 +288,14 @@ class RecordFetch:
 
     def _report(self, download: Download) -> None:
         """Tell how far we are, now and then, and when all has come."""
-        is_whole = download.next_chunk == download.chunk_count
-        if not is_whole and trio.current_time() < self._report_at:
+        chunks = download.next_chunk  # Another thread counts on.
+        is_whole = chunks == download.chunk_count
+        if chunks == self._reported or not (is_whole or trio.current_time() >= self._report_at):
             return
-        self._report_at = trio.current_time() + REPORT_SECONDS
+        self._report_at, self._reported = trio.current_time() + REPORT_SECONDS, chunks
         if self._target.report is not None:
-            self._target.report(
-                Progress(download.record, download.received_length, download.length)
-            )
+            done = min(chunks * CHUNK_SIZE, download.length)
+            self._target.report(Progress(download.record, done, download.length))
 
     def __enter__(self) -> Self:
         return self
