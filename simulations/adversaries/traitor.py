@@ -86,10 +86,18 @@ class Traitor(CoreHost):
             self._swallow(certificate)
         super().received(sender, message)
 
-    def step(self, input: Any) -> None:
-        """The honest machine inside cannot live with all that was signed behind its back."""
+    # It cannot live with all that was signed behind its back either.
+
+    def decide(self, input: Any) -> list[Any]:
         try:
-            super().step(input)
+            return super().decide(input)
+        except AssertionError:
+            self.restart_after(RESTART_AFTER)
+            return []
+
+    def enqueue(self, effects: list[Any]) -> None:
+        try:
+            super().enqueue(effects)
         except AssertionError:
             self.restart_after(RESTART_AFTER)
 

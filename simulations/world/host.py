@@ -185,15 +185,20 @@ class Host:
             return
         if self.processor is not None and self.processor.takes(input):
             return
-        self.network.steps += 1
-        try:
-            effects = self.machine.step(self.now(), input)
-        except ProtocolError as error:
-            self.blamed.append((self.network.now, error))
-            return
+        effects = self.decide(input)
         if effects:
             self.enqueue(effects)
         self.check()
+
+    def decide(self, input: Any) -> list[Any]:
+        """Step the machine, and return what it wants done; who broke the protocol is noted."""
+        self.network.steps += 1
+        try:
+            effects: list[Any] = self.machine.step(self.now(), input)
+        except ProtocolError as error:
+            self.blamed.append((self.network.now, error))
+            return []
+        return effects
 
     def enqueue(self, effects: list[Any]) -> None:
         """Carry out effects behind those that wait."""

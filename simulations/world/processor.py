@@ -35,7 +35,7 @@ class Machine(Protocol):
     network: Any
     machine: Any
 
-    def now(self) -> Any: ...
+    def decide(self, input: Any) -> list[Any]: ...
     def enqueue(self, effects: list[Any]) -> None: ...
     def holds(self, action: Any, *arguments: Any) -> bool: ...
 
@@ -95,12 +95,11 @@ class Processor:
         if not self._is_busy:
             return
         input = queue.popleft()
-        effects = machine.step(self.host.now(), input)
+        effects = self.host.decide(input)
         started, self._worked = (
             self._worked,
             self._worked + self.slowness * self._cost(input, effects),
         )
-        self.host.network.steps += 1
         delay = int(self._worked / 1_000) - int(started / 1_000)
         self.host.network.after(delay, self._finish, machine, effects)
 

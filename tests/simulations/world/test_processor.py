@@ -22,8 +22,8 @@ class SlowHost:
         self.given.append(input)
         return []
 
-    def now(self) -> Instant:
-        return Instant(self.network.now, self.network.now)
+    def decide(self, input: Any) -> list[Any]:
+        return self.step(Instant(self.network.now, self.network.now), input)
 
     def enqueue(self, effects: list[Any]) -> None:
         assert effects == []
