@@ -21,13 +21,14 @@ import secrets
 import stat
 import threading
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import msgspec
+import structlog
 
 from daemon.errors import DaemonError, Exit
 from daemon.storage.files import create_file, create_folder, disk_errors
@@ -35,13 +36,15 @@ from daemon.vault.opener import LEAF_SIZE
 from protocol.codec import Bytes16, Bytes32, Message, Timestamp, decode, encode
 from protocol.container import CHUNK_SIZE
 from protocol.errors import DecodeError
-from protocol.identity import MemberId, SubjectId
+from protocol.identity import MemberId, SubjectId, short
 from protocol.record import Manifest, RecordId
 
 DRAFTS_MAX = 8
 """Drafts that wait to be gone on with; each may be as long as a record."""
 
 DRAFT_HOURS_MAX = 24
+
+log = structlog.get_logger()
 
 PATH_SIZE_MAX = 4_096
 _LENGTH_SIZE = 4
@@ -161,15 +164,17 @@ class Drafts:
                     and custodian in (None, kept.note.custodian)
                     and (not records or kept.note.record in records)
                 ):
-                    _remove(kept)
+                    with _told(kept):
+                        _remove(kept)
 
     def drop_outdated(self, now: Timestamp) -> None:
         """Remove drafts that nobody has gone on with for long."""
         oldest = now - DRAFT_HOURS_MAX * _MILLISECONDS_PER_HOUR
         with self._lock:
             for kept in self._all():
-                if kept.place.stat().st_mtime * 1_000 < oldest or not kept.note.draft.exists():
-                    _remove(kept)
+                with _told(kept):
+                    if kept.place.stat().st_mtime * 1_000 < oldest or not kept.note.draft.exists():
+                        _remove(kept)
 
     def _left(self, manifest: Manifest, path: Path) -> Draft | None:
         content = manifest.content
@@ -232,7 +237,8 @@ class Drafts:
         """Remove the oldest of too many."""
         kept = sorted(self._all(), key=lambda it: it.place.stat().st_mtime)
         for each in kept[: max(0, len(kept) - DRAFTS_MAX + 1)]:
-            _remove(each)
+            with _told(each):
+                _remove(each)
 
     def _all(self) -> Iterator[_Kept]:
         for place in sorted(self._folder.iterdir()):
@@ -263,6 +269,15 @@ def _lock(path: Path) -> FileIO | None:
         file.close()
         raise FetchUnderWay("This record is being fetched into this folder already.") from error
     return file
+
+
+@contextmanager
+def _told(kept: _Kept) -> Iterator[None]:
+    """Go on if one draft is out of reach, such as on a disk that is not there, and say so."""
+    try:
+        yield
+    except OSError as error:
+        log.warning("draft-not-removed", record=short(kept.note.record), cause=error.strerror)
 
 
 def _remove(kept: _Kept) -> None:

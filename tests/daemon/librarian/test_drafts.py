@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from daemon.librarian.drafts import DRAFT_HOURS_MAX, DRAFTS_MAX, Draft, Drafts, FetchUnderWay
@@ -175,3 +176,17 @@ def test_a_torn_leaf_does_not_count(drafts: Drafts, folder: Path) -> None:
 def _note_of(drafts: Drafts, path: Path) -> Path:
     [found] = [kept.place for kept in drafts._all() if kept.note.draft == path]
     return found
+
+
+def test_a_draft_out_of_reach_keeps_no_other_from_going(drafts: Drafts, folder: Path) -> None:
+    """As on a disk that fails: here the system refuses a name, as it is too long."""
+    kept = [leave(drafts, folder, number) for number in (1, 2)]
+    kept[1].unlink()
+    [far, *_] = drafts._all()
+    path = os.fsencode(folder / ("x" * 300))
+    drafts._write(msgspec.structs.replace(far.note, path=path), b"")
+    drafts.drop_outdated(0)
+    assert kept[0].exists()
+    assert len(notes(drafts)) == 2, "that of the draft that is gone went, and no other"
+    drafts.drop(SUBJECT)
+    assert not kept[0].exists()
