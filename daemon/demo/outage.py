@@ -78,28 +78,34 @@ def survive_a_killed_authority(stage: Stage, *, victim: str, witness: str) -> No
             f"of it (SIGKILL); three of four authorities go on.",
             seconds,
         )
+        view = stage.status(witness)["chain"]["view"]
         restarted = stage.placet("start", home=victim)
         caught_up = stage.wait(lambda: _has(stage, victim, flow.final[-1][1]), "it catches up")
+        heard = stage.wait(lambda: _votes(stage, victim), "it has heard which of its votes count")
+        missed = flow.final[killed_at][1]
         stage.check(
-            stage.status(victim)["doing"] == "voting",
-            f"{victim} starts again, fetches what it missed, and votes again.",
-            restarted.seconds + caught_up,
+            _has(stage, victim, missed),
+            f"{victim} starts again, fetches what it missed, and may vote again.",
+            restarted.seconds + caught_up + heard,
         )
-        voted = len(flow.final)
-        stage.wait(lambda: len(flow.final) >= voted + EVENTS_BEFORE, "events become final")
+        voting_at = len(flow.final)
+        stage.wait(lambda: len(flow.final) >= voting_at + EVENTS_BEFORE, "events become final")
     finally:
         flow.stop()
     height = flow.final[-1][1]
     stage.wait(lambda: _has(stage, victim, height), "it has the newest block")
     stage.check(flow.failure is None, f"All {len(flow.final)} events became final.")
     stage.placet("stop", home=victim)
-    _check_what_is_left(stage, victim, flow)
+    _check_what_is_left(stage, victim, flow, view)
     stage.placet("start", home=victim)
     stage.wait(lambda: stage.is_healthy(victim), "it is back")
 
 
-def _check_what_is_left(stage: Stage, victim: str, flow: Flow) -> None:
-    """Look into the files of the stopped node: nothing is lost, and no vote contradicts another."""
+def _check_what_is_left(stage: Stage, victim: str, flow: Flow, view: int) -> None:
+    """Look into the files of the stopped node: nothing is lost, and no vote contradicts another.
+
+    `view` is one that the others had reached while the node was down.
+    """
     network = bytes.fromhex(stage.status(flow.through)["network"]["id"])
     with ChainStore.open(stage.home(victim) / "chain", network) as store:
         lost = [event for event, _ in flow.final if not store.event_location(bytes.fromhex(event))]
@@ -112,8 +118,10 @@ def _check_what_is_left(stage: Stage, victim: str, flow: Flow) -> None:
         for second in own[:index]
         if first.view == second.view and is_equivocation(first, second)
     ]
+    before = [vote for vote in own if vote.view < view]
+    after = [vote for vote in own if vote.view > view]
     stage.check(
-        bool(own) and not twice,
+        bool(before and after) and not twice,
         f"Its vote log holds {len(own)} votes from before and after; no two contradict each other.",
     )
 
@@ -128,6 +136,11 @@ def _kill(stage: Stage, name: str) -> None:
 def _has(stage: Stage, name: str, height: int) -> bool:
     status = stage.status(name)
     return status is not None and "chain" in status and status["chain"]["height"] >= height
+
+
+def _votes(stage: Stage, name: str) -> bool:
+    status = stage.status(name)
+    return status is not None and status["doing"] == "voting"
 
 
 def _consent_of_a_new_patient(custodian: bytes, network: bytes) -> str:
