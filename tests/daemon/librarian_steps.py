@@ -55,7 +55,7 @@ async def fetch(node: TownNode, wanted: Order, folder: Path, **how: Any) -> dict
 
 async def until(condition: Callable[[], object]) -> None:
     """Return when the condition holds, which takes some other task's work and disk."""
-    with trio.fail_after(5):
+    with trio.fail_after(60):
         while not condition():
             await trio.testing.wait_all_tasks_blocked(0.005)
 

@@ -81,7 +81,7 @@ class Rig:
         return True
 
     async def submit(self, signed: SignedEvent) -> Receipt:
-        with trio.fail_after(5), self.driver.receipts.waiting(id_of(NETWORK, signed)) as waiter:
+        with trio.fail_after(30), self.driver.receipts.waiting(id_of(NETWORK, signed)) as waiter:
             await self.driver.put(EventsSubmitted((signed,)))
             return await waiter.wait()
 
