@@ -159,10 +159,7 @@ class Chain:
 
     def set_aside(self, parent: BlockHash) -> None:
         """Let events that a block on `parent` may have be no reason for it, for a while."""
-        included = self._included(parent)
-        self.mempool.quarantine.set_aside(
-            identifier for identifier in self.mempool.ids() if identifier not in included
-        )
+        self.mempool.quarantine.set_aside(self._not_included(self.mempool.ids(), parent))
 
     def end_height(self, parent: BlockHash, epoch: int) -> int | None:
         """Return at which height `epoch` ends, as far as the valid block `parent` knows."""
@@ -191,6 +188,7 @@ class Chain:
         if not is_tail:
             events, execution = self._select(above, context, nullified=view - parent_view - 1)
         if not events and not may_be_empty:
+            self.mempool.quarantine.hold_back(self._not_included(self.mempool.wanted(), parent))
             return None
         result = result_of(execution, above, epoch=epoch)
         own = result.epochs.own
@@ -244,11 +242,8 @@ class Chain:
             self.head, self.head_hash = block, above.hash
         self._drop_other_branches()
         self.mempool.remove(heights)
-        for block in () if are_synced else finalized:
-            if _has_room(block):
-                self.mempool.quarantine.pass_over(
-                    self.mempool.wanted(), len(self.epoch.authorities)
-                )
+        if not are_synced and any(map(_has_room, finalized)):
+            self.mempool.quarantine.pass_over(self.mempool.wanted(), len(self.epoch.authorities))
         digest = self._executed[self.head_hash].digest
         self._finalizations.append(Finalization(finalized, heights, changes, digest))
 
@@ -344,6 +339,10 @@ class Chain:
             count_max=_count_max(above.block.header, nullified),
             size_max=self._room(above.hash),
         )
+
+    def _not_included(self, identifiers: Iterable[EventId], parent: BlockHash) -> Iterator[EventId]:
+        included = self._included(parent)
+        return (identifier for identifier in identifiers if identifier not in included)
 
     def _included(self, hash: BlockHash) -> set[EventId]:  # noqa: A002
         """Return the ids of all events in the block and its ancestors above the head."""

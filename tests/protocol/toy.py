@@ -313,9 +313,8 @@ class ToyApplication:
             del self.waiting[number]
             self.quarantine.forget(event_name(number))
         waiting = [event_name(number) for number in self.waiting]
-        for block in blocks:
-            if 0 < block.header.event_count < EVENTS_MAX:
-                self.quarantine.pass_over(waiting, len(self.running().authorities))
+        if any(0 < block.header.event_count < EVENTS_MAX for block in blocks):
+            self.quarantine.pass_over(waiting, len(self.running().authorities))
         self.bodies = {
             identifier: body
             for identifier, body in self.bodies.items()
