@@ -15,7 +15,6 @@ from protocol.chain import (
 from protocol.codec import encode
 from protocol.errors import InvalidBlock
 from protocol.events import ConsentBasis, SignedEvent
-from protocol.quarantine import PASSES_MIN
 from protocol.state import Overlay, consent_key, custodian_entry
 from tests.protocol.example_chain import ExampleChain, changed
 from tests.protocol.examples import (
@@ -96,36 +95,6 @@ def test_an_event_that_its_parent_made_invalid_is_left_out(example: ExampleChain
     assert other.chain.is_wanted(block_hash(withdrawal.header))
     assert other.propose(withdrawal) is None
     assert other.propose(withdrawal, may_be_empty=True) is not None
-
-
-def test_what_cannot_go_without_what_is_set_aside_waits_with_it(example: ExampleChain) -> None:
-    example.submit(CONSENT)
-    example.mempool.quarantine.set_aside([id_of(NETWORK, CONSENT)])
-    basis = ConsentBasis(token("consent", 16))
-    cited = disclosure(NETWORK, PATIENT, CLINIC, OTHER, basis=basis)
-    assert not example.submit(cited)
-    assert example.chain.is_wanted(example.chain.head_hash)
-
-    assert example.propose() is None
-    assert not example.chain.is_wanted(example.chain.head_hash)
-    assert example.proposed(event(1)).events == (event(1),)
-    example.mempool.quarantine.release()
-    block = example.propose()
-    assert block is not None
-    assert set(block.events) == {CONSENT, cited, event(1)}
-
-
-@pytest.mark.parametrize("are_together", [True, False])
-def test_blocks_that_become_final_together_pass_an_event_over_once(are_together: bool) -> None:
-    leader, other = ExampleChain(NETWORK), ExampleChain(NETWORK)
-    other.submit(CONSENT)
-    blocks: list[Block] = []
-    for number in range(PASSES_MIN):
-        blocks.append(leader.proposed(event(number), parent=blocks[-1] if blocks else None))
-    for together in [blocks] if are_together else [[block] for block in blocks]:
-        other.finalize(*together)
-
-    assert other.chain.is_wanted(other.chain.head_hash) == are_together
 
 
 def test_a_block_holds_no_more_than_half_as_many_events_again(example: ExampleChain) -> None:

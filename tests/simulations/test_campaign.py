@@ -25,6 +25,9 @@ from simulations.world.faults.plan import KINDS
 SAMPLE = range(100)
 SOAK = range(100_000, 102_000)
 
+SEEDS_FOUND = (6_084_640, 7_036_662)
+"""They failed once, and draw the same faults still; those of `FOUND` do not depend on the draw."""
+
 FOUND = sorted((Path(__file__).parent / "found").glob("*.toml"))
 
 NEVER_DRAWN = {"recovery"}
@@ -44,6 +47,11 @@ def hold(seeds: range) -> None:
 @pytest.mark.parametrize("first", SAMPLE[::10])
 def test_faults_change_nothing_but_the_time_it_takes(first: int) -> None:
     hold(range(first, first + 10))
+
+
+@pytest.mark.parametrize("seed", SEEDS_FOUND)
+def test_a_seed_that_failed_once_does_not_fail_again(seed: int) -> None:
+    hold(range(seed, seed + 1))
 
 
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
