@@ -1,7 +1,9 @@
 """A final block skips only views that a quorum gave up (I8).
 
 Who gave up which view is read from all that is said in the world, by hostile nodes too, and from
-the log of who is the only authority and tells nobody. What is not truly signed does not count.
+the log of who is the only authority and tells nobody. What is not truly signed does not count; that
+is found out when a block has skipped the view, because a hostile node may be in an epoch before
+any honest one.
 """
 
 from typing import Any
@@ -21,8 +23,7 @@ class Skips:
 
     def __init__(self, watch: Watch) -> None:
         self.watch = watch
-        self._signers: dict[tuple[int, int], set[int]] = {}
-        self._seen: dict[Vote, None] = {}
+        self._votes: dict[tuple[int, int], dict[Vote, None]] = {}
         self._judged: dict[int, None] = {}
         watch.world.network.readers.append(self._said)
         watch.on_effect(StoreBlocks, self._stored)
@@ -37,19 +38,16 @@ class Skips:
                 self._note(record.vote)
 
     def _note(self, vote: Vote) -> None:
-        if vote not in self._seen:
-            self._seen[vote] = None
-            self._count(vote)
+        self._votes.setdefault((vote.epoch, vote.view), {})[vote] = None
 
-    def _count(self, vote: Vote) -> None:
+    def _is_signed(self, vote: Vote) -> bool:
         cast = self.watch.world.cast
-        authorities = self.watch.known_authorities(vote.epoch)
+        authorities = self.watch.authorities(vote.epoch)
         said = (int(vote.kind), vote.epoch, vote.view, vote.block)
         statement = b"placet/vote/1\0" + cast.id + encode(said)
-        if vote.signer < len(authorities) and cast.verifier.is_valid(
+        return vote.signer < len(authorities) and cast.verifier.is_valid(
             authorities[vote.signer].voting_key, statement, vote.signature
-        ):
-            self._signers.setdefault((vote.epoch, vote.view), set()).add(vote.signer)
+        )
 
     def _stored(self, host: CoreHost, effect: StoreBlocks) -> None:
         for block in effect.finalization.blocks:
@@ -62,7 +60,8 @@ class Skips:
         if count == 1 and header.view > header.parent_view + 1:
             self._read_log(host)
         for view in range(header.parent_view + 1, header.view):
-            gave_up = len(self._signers.get((header.epoch, view), ()))
+            votes = self._votes.get((header.epoch, view), {})
+            gave_up = len({vote.signer for vote in votes if self._is_signed(vote)})
             if gave_up < count - (count - 1) // 3:
                 text = f"block {header.height} skips view {view}, which {gave_up} gave up"
                 self.watch.report(self, text, host)
