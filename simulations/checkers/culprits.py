@@ -38,6 +38,8 @@ class Culprits:
     def _look(self, vote: Vote) -> None:
         if vote in self._looked_at or len(self._looked_at) >= KEPT_MAX:
             return
+        if not self.watch.known_authorities(vote.epoch):
+            return  # Of an epoch that no honest node has begun: it comes again.
         self._looked_at[vote] = None
         if not self._is_good(vote):
             return
