@@ -127,7 +127,7 @@ async def test_who_sees_a_liar_alone_believes_no_state_that_it_gives(net: Net) -
                 liar.asked += 1
 
     async with _lying(net, victim, lie) as liar:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             while not victim.logged("peer-to-blame"):
                 await liar.say(Status(0, 0, receipt["height"], None, 2))
                 await trio.sleep(0.5)
@@ -144,6 +144,8 @@ async def _lying(net: Net, victim: Daemon, lie: object) -> AsyncIterator[Liar]:
     liar = Liar(lie)  # type: ignore[arg-type]
     async with hostile(net[net.authorities[3]], victim, liar.listen) as foe:
         liar.foe = foe
+        # What the victim asks before the link is up goes nowhere, and is not repeated at once.
+        await trio.to_thread.run_sync(wait_until, lambda: victim.logged("link-up"), "it is linked")
         yield liar
 
 
